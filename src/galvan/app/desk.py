@@ -1,0 +1,155 @@
+"""One operator at one cluster, and the reading use cases: audit and plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from galvan.cluster.balancer import BALANCER
+from galvan.cluster.facts import HOUSE, LONG, SESSIONS
+from galvan.cluster.settle import settle
+from galvan.edges.inventory import load
+from galvan.edges.state import ProofBook, StateDirectory
+from galvan.engine import audit as audits
+from galvan.engine.gather import fingerprint, gather
+from galvan.engine.plan import Plan, host_order, plan
+from galvan.model import BadInput, Cluster, Fact, Finding, Role, Rung, Snapshot, Tip, Unreadable
+from galvan.tips import TIPS
+
+if TYPE_CHECKING:
+    from galvan.edges.authorities import Authorities
+    from galvan.edges.secrets import Secrets
+
+ALL_FACTS: tuple[Fact[Any], ...] = tuple(
+    dict.fromkeys((*(fact for tip in TIPS for fact in tip.facts), *HOUSE, SESSIONS, LONG, BALANCER))
+)
+AUTHORITIES = ("cluster", "client")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One operator at one cluster: what was given on the command line, and where this side keeps its own."""
+
+    cluster: Cluster
+    state: StateDirectory
+    tips: tuple[Tip, ...]
+    limit: frozenset[str] = frozenset()
+    passphrase_file: Path | None = None
+    input_allowed: bool = True
+    database: str | None = None
+
+    def secrets(self) -> Secrets:
+        from galvan.edges.secrets import Secrets
+
+        return Secrets(input_allowed=self.input_allowed)
+
+    def authorities(self) -> Authorities:
+        from galvan.edges.authorities import Authorities, passphrase_from
+
+        words = passphrase_from(self.secrets(), self.passphrase_file)
+        directory = self.state.path / "authorities"
+        return Authorities(directory, self.cluster.name, words.ask, confirm=words.confirm)
+
+
+def sit_down(
+    file: Path, tips: Sequence[str] = (), limit: Sequence[str] = (), passphrase_file: Path | None = None,
+    input_allowed: bool = True, database: str | None = None,
+) -> Desk:  # fmt: skip
+    """Reads galvan.yaml. Raises BadInput for an unknown tip or host."""
+    cluster = load(file)
+    state = StateDirectory(cluster.name)
+    known = {tip.id for tip in TIPS}
+    if unknown := [tip for tip in tips if tip not in known]:
+        raise BadInput(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
+    names = {host.name for host in cluster.hosts}
+    if unknown := [host for host in limit if host not in names]:
+        raise BadInput(f"{file} names no host {unknown[0]}; it names {', '.join(sorted(names))}")
+    chosen = tuple(tip for tip in TIPS if not tips or tip.id in tips)
+    desk = Desk(cluster, state, chosen, frozenset(limit), passphrase_file, input_allowed, database)
+    return replace(desk, cluster=replace(cluster, authorities=_own(state)))
+
+
+def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:
+    """The certificates of the authorities kept here; their keys stay shut."""
+    files = [(name, state.path / "authorities" / f"{name}.pem") for name in AUTHORITIES]
+    return tuple((name, path.read_text()) for name, path in files if path.is_file())
+
+
+# audit ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Audited:
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    rungs: Mapping[str, Rung]
+    accepted: int
+    unreachable: Mapping[str, str]
+
+
+async def look(desk: Desk, extra: Sequence[Fact[Any]] = ()) -> Snapshot:
+    from galvan.edges.ssh import SshReader
+
+    facts = tuple(dict.fromkeys((*(fact for tip in desk.tips for fact in tip.facts), *extra)))
+    cluster = desk.cluster
+    if desk.limit:
+        cluster = replace(cluster, hosts=tuple(host for host in cluster.hosts if host.name in desk.limit))
+    async with SshReader(cluster, ALL_FACTS) as reader:
+        return await gather(cluster, facts, reader)
+
+
+async def audit(desk: Desk, extra: Sequence[Fact[Any]] = ()) -> Audited:
+    return judge(desk, await look(desk, extra))
+
+
+def judge(desk: Desk, snapshot: Snapshot) -> Audited:
+    findings = audits.audit(snapshot, desk.tips)
+    book, days = ProofBook(desk.state), desk.cluster.policy.proof_lifetime_days
+    by_id = {tip.id: tip for tip in desk.tips}
+    rungs = audits.rungs(findings, lambda tip: book.holds(tip, fingerprint(snapshot, [by_id[tip]]), days))
+    counted, accepted = audits.accept(findings, desk.cluster.policy.accepted, time.strftime("%Y-%m-%d"))
+    return Audited(snapshot, counted, rungs, accepted, unreachable(snapshot))
+
+
+def unreachable(snapshot: Snapshot) -> Mapping[str, str]:
+    """Hosts of which nothing could be read, and why."""
+    return {
+        facts.host.name: str(next(iter(facts.readings.values())))
+        for facts in snapshot.hosts
+        if facts.readings and all(isinstance(r, Unreadable) for r in facts.readings.values())
+    }
+
+
+# plan ----------------------------------------------------------------------------------------------------------
+async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
+    from galvan.pki.steps import certify
+
+    if desk.limit:
+        raise BadInput("a plan is for the whole cluster: --limit goes with audit and verify")
+    seen = await audit(desk, (*HOUSE, SESSIONS, BALANCER))
+    made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
+    return made, seen
+
+
+def order_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The writer goes last: the host with the most client sessions, else the one that its balancer prefers."""
+    clients: dict[str, int] = {}
+    for facts in snapshot.having(Role.DATABASE):
+        try:
+            clients[facts.host.name] = 2 * len([s for s in facts[SESSIONS] if s.client])
+        except Unreadable:
+            clients[facts.host.name] = 0
+    by_address = {host.address: host.name for host in snapshot.cluster.hosts}
+    for facts in snapshot.having(Role.LOAD_BALANCER):
+        try:
+            preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
+        except Unreadable:
+            continue
+        for name in preferred if len(preferred) == 1 else []:
+            clients[str(name)] = clients.get(str(name), 0) + 1
+    return host_order(snapshot, clients)
+
+
+def clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,0 +1,59 @@
+"""What lies on the hosts about runs: each wave with its undo, and the journal's count of restarts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from galvan.cluster.order import Wave
+from galvan.cluster.quote import sh
+from galvan.engine.document import Facts, Json, wave_from
+from galvan.model import Fact, Role, Shell, Unreadable
+
+_RUNS = "/var/lib/galvan/runs"
+MANIFEST: Fact[Sequence[Json]] = Fact(
+    "host.manifest",
+    Shell(f"for f in {_RUNS}/*/*.json; do [ -f \"$f\" ] && cat \"$f\"; done; true"),
+    lambda output: [_entry(line) for line in output.splitlines() if line.strip()],
+    stable=False,
+    roles=frozenset({Role.DATABASE, Role.APPLICATION}),
+)  # fmt: skip
+
+
+def _entry(line: str) -> Json:
+    try:
+        return dict(json.loads(line))
+    except ValueError as wrong:
+        raise Unreadable(f"the manifest is damaged: {wrong}") from wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    run: str
+    at: float
+    document: Json
+
+    def wave(self, facts: Facts) -> Wave:
+        return wave_from(self.document, facts)
+
+
+def entries_of(manifest: Sequence[Json]) -> list[Entry]:
+    return [Entry(said["run"], said["at"], said["wave"]) for said in manifest]
+
+
+def set_aside(run: str) -> Shell:
+    return sh(
+        "if [ -d {{runs}}/{{run}} ]; then mkdir -p -m 700 {{undone}}; rm -rf {{undone}}/{{run}}; mv {{runs}}/{{run}} {{undone}}/; fi",
+        runs=_RUNS, run=run, undone="/var/lib/galvan/undone",
+    )  # fmt: skip
+
+
+def restarts_fact(since: float) -> Fact[int]:
+    """How often systemd started the server since then, as the host's journal tells it."""
+    return Fact(
+        "host.restarts",
+        sh("journalctl -u mariadb -u mysql -u mysqld -o cat --no-pager --since @{{since}} | grep -c '^Started' || true", since=int(since)),
+        lambda output: int(output.strip() or 0),
+        stable=False,
+    )  # fmt: skip

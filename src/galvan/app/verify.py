@@ -1,0 +1,48 @@
+"""Verify: the proofs, and what they say about the rungs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from galvan.app.desk import Desk, look
+from galvan.app.hands import hands
+from galvan.edges.state import ProofBook
+from galvan.engine.gather import fingerprint
+from galvan.engine.prove import prove
+from galvan.model import Proof, Result, Unreadable, Verdict, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    results: tuple[Result, ...]
+    blind: tuple[str, ...]  # tips whose proofs could not even be stated, and why
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(result.verdict is verdict for result in self.results)
+
+
+async def verify(
+    desk: Desk, weights: Sequence[Weight] = (Weight.LOOK,), told: Callable[[Result], None] = lambda result: None
+) -> Verified:
+    """Notes a tip as proven when every proof of it passed, for the fingerprint that was seen."""
+    from galvan.edges.prober import SshProber
+
+    snapshot = await look(desk)
+    proofs: dict[str, list[Proof]] = {}
+    blind = []
+    for tip in desk.tips:
+        try:
+            proofs[tip.id] = [proof for proof in tip.proofs(snapshot) if proof.weight in weights]
+        except Unreadable as why:
+            blind.append(f"{tip.id}: {why}")
+    async with hands(desk, "verify", desk.authorities()) as ssh:
+        prober = SshProber(desk.cluster, ssh, desk.secrets().reveal)
+        results = await prove([proof for mine in proofs.values() for proof in mine], prober, told)
+    book = ProofBook(desk.state)
+    for tip in desk.tips:
+        mine = [result for result in results if result.proof.tip == tip.id]
+        passed = bool(mine) and all(result.verdict is Verdict.PASS for result in mine)
+        if not desk.limit:
+            book.note(tip.id, fingerprint(snapshot, [tip]), passed)
+    return Verified(results, tuple(blind))

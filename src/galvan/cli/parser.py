@@ -1,0 +1,162 @@
+"""The words of the command line. argparse, because starting must cost nothing: an audit has to feel instant."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NoReturn
+
+USAGE = 64
+
+
+class Parser(argparse.ArgumentParser):
+    """Usage errors exit with 64; argparse's own 2 means `there are changes` here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage()
+        self.exit(USAGE, f"galvan: {message}\n")
+
+
+def _common() -> argparse.ArgumentParser:
+    common = Parser(add_help=False)
+    env = os.environ.get
+    common.add_argument(
+        "--cluster",
+        type=Path,
+        default=Path(env("GALVAN_CLUSTER", "galvan.yaml")),
+        metavar="FILE",
+        help="the cluster's file (galvan.yaml)",
+    )
+    common.add_argument("--tip", action="append", default=[], metavar="TIP", help="only this tip (repeatable)")
+    common.add_argument("--format", choices=("text", "json"), default=env("GALVAN_FORMAT", "text"))
+    common.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
+    common.add_argument("--no-input", action="store_true", help="never ask; fail instead")
+    common.add_argument("--no-color", action="store_true")
+    return common
+
+
+def _limited(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", action="append", default=[], metavar="HOSTS", help="only these hosts (a,b)")
+
+
+def _signing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="passphrase of the authorities' keys (or GALVAN_PASSPHRASE_FILE)",
+    )
+
+
+def _running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long nobody may be seen on the old way before it is refused (60)",
+    )
+    parser.add_argument(
+        "--accept-impact",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="refuse the old way though this client still uses it (repeatable)",
+    )
+    parser.add_argument(
+        "--database",
+        default=os.environ.get("GALVAN_DATABASE"),
+        metavar="URL",
+        help="where runs are remembered (default: SQLite in the state directory)",
+    )
+    _signing(parser)
+
+
+def _apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it is the approval")
+    parser.add_argument("--to", choices=("ready", "enforced"), default="enforced", help="how high to climb")
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    _running(parser)
+
+
+def build() -> argparse.ArgumentParser:
+    parser = Parser(prog="galvan", description="Secures Galera clusters while they serve.")
+    parser.add_argument("--version", action="store_true")
+    verbs = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def verb(name: str, help: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=help, description=help, parents=[_common()])
+
+    init = verb("init", "write galvan.yaml by asking one member")
+    init.add_argument("host", help="a database host, as ssh knows it")
+    init.add_argument("--name", help="the cluster's name (default: wsrep_cluster_name)")
+    init.add_argument("--ssh-config", action="append", default=[], metavar="FILE")
+    for role in ("load-balancer", "application", "outsider"):
+        init.add_argument(f"--{role}", action="append", default=[], metavar="HOST", help=f"a further host: {role}")
+    init.add_argument("--probe-user", metavar="USER", help="an account to try logins with (a proof needs one)")
+    init.add_argument("--probe-password-file", type=Path, metavar="FILE")
+    init.add_argument("--force", action="store_true", help="write over an existing file")
+
+    audit = verb("audit", "look, and say what is open")
+    _limited(audit)
+    audit.add_argument("--fail-on", choices=("info", "low", "medium", "high", "critical"), metavar="SEVERITY")
+    audit.add_argument("--all", action="store_true", help="show passes too")
+
+    plan = verb("plan", "say what would be changed, in which order, and whom it could hurt")
+    plan.add_argument("-o", dest="save", type=Path, metavar="FILE", help="save the plan for `galvan apply FILE`")
+    plan.add_argument("--to", choices=("ready", "enforced"), default="enforced")
+    plan.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
+
+    _apply(verb("apply", "carry a plan out, wave by wave, while the cluster serves"))
+
+    verify = verb("verify", "prove the result from where an attacker would stand")
+    _limited(verify)
+    verify.add_argument(
+        "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
+    )
+    verify.add_argument("--detailed-exitcode", action="store_true")
+
+    resume = verb("resume", "go on with a run that was killed or stopped")
+    resume.add_argument("run", nargs="?", default="")
+    _running(resume)
+    resume.set_defaults(watch=None)
+    rollback = verb("rollback", "undo all that a run did, in reverse")
+    rollback.add_argument("run", nargs="?", default="")
+    rollback.add_argument("--auto-approve", action="store_true")
+    _running(rollback)
+    verb("runs", "list the runs").add_argument("--database", default=os.environ.get("GALVAN_DATABASE"))
+    verb("unlock", "take the lock of a dead run off the hosts")
+    verb("checks", "list the checks")
+    verb("explain", "explain a check").add_argument("check")
+
+    _pki(verb("pki", "certificates: what is there, what ends when, and renewal while the cluster serves"))
+    node = verb("node", "drain, undrain or restart one host, through the safety gates")
+    node.add_argument("what", choices=("drain", "undrain", "restart"))
+    node.add_argument("host")
+    _lab(verbs.add_parser("lab", help="a practice cluster of real hosts on this machine"))
+    return parser
+
+
+def _pki(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("status", "renew"))
+    _limited(parser)
+    _signing(parser)
+    parser.add_argument("--all", action="store_true", help="renew also what is not due")
+
+
+def _lab(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
+    up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
+    up.add_argument("--nodes", type=int, default=3)
+    up.add_argument("--release", choices=("bookworm", "trixie"), default="bookworm")
+    up.add_argument("--sst", choices=("mariabackup", "rsync"), default="mariabackup")
+    up.add_argument("--multi-writer", action="store_true")
+    down = what.add_parser("down", help="take it away")
+    down.add_argument("--purge", action="store_true", help="the images too")
+    what.add_parser("reset", help="fresh hosts with the same options")
+    what.add_parser("status", help="what each host says")
+    what.add_parser("ssh", help="log in to a host").add_argument("host")
+    load = what.add_parser("load", help="writers through the balancer, compared with every node afterwards")
+    load.add_argument("--writers", type=int, default=8)
+    load.add_argument("--seconds", type=float, default=30.0)

@@ -1,0 +1,241 @@
+"""Facts that more than one tip reads. Each is one query and one pure parser.
+
+On a database host all SQL facts travel through one client over the local socket; a shell fact prints what its parser
+takes. Nothing here changes anything, and no secret leaves a host: `wsrep_sst_auth` is cut out where it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from galvan.cluster import optionfile, provider
+from galvan.model import Fact, Role, Shell, Sql, State, Unreadable, Value
+
+_VARIABLES = (
+    "version", "version_comment", "hostname", "port", "extra_port", "datadir", "socket", "have_ssl", "ssl_ca", "ssl_capath",
+    "ssl_cert", "ssl_key", "ssl_cipher", "ssl_crl", "ssl_crlpath", "tls_version", "require_secure_transport",
+    "performance_schema", "wsrep_on", "wsrep_provider", "wsrep_provider_options", "wsrep_cluster_address",
+    "wsrep_cluster_name", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_method", "wsrep_sst_receive_address",
+    "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
+)  # fmt: skip
+_STATUS = (
+    "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
+    "wsrep_ready", "wsrep_local_state", "wsrep_local_state_comment", "wsrep_local_index", "wsrep_cluster_weight",
+    "wsrep_desync_count", "wsrep_incoming_addresses", "wsrep_last_committed", "wsrep_local_cached_downto",
+    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "Uptime", "Ssl_finished_accepts",
+    "Com_insert", "Com_update", "Com_delete",
+)  # fmt: skip
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def rows(output: str, columns: int) -> tuple[tuple[str, ...], ...]:
+    """Tab-separated rows as the client prints them in batch mode."""
+    table = tuple(tuple(line.split("\t")) for line in output.splitlines())
+    if bad := next((row for row in table if len(row) != columns), None):
+        raise Unreadable(f"expected {columns} columns, got {bad!r}")
+    return table
+
+
+def pairs(output: str) -> dict[str, Value]:
+    """
+    >>> pairs("a\\t1\\nb\\tON")
+    {'a': '1', 'b': 'ON'}
+    """
+    table = rows(output, 2)
+    if not table:
+        raise Unreadable("the server printed no row")
+    return {row[0]: row[1] for row in table}
+
+
+def variables(output: str) -> State:
+    """Server variables, with the provider's options beside them as `provider.KEY` and the listener's scheme."""
+    state = pairs(output)
+    options = provider.parse(str(state.get("wsrep_provider_options", "")))
+    state |= {f"provider.{key}": value for key, value in options.items()}
+    state["listener"] = provider.scheme(options) if options else None
+    return state
+
+
+def lines(output: str) -> State:
+    """
+    >>> lines("unit=mariadb\\nempty=")
+    {'unit': 'mariadb', 'empty': ''}
+    """
+    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client connection. `idle` seconds since its last statement; `open` while a transaction, a user lock or a
+    temporary table would be lost with it."""
+
+    id: int
+    user: str
+    client: str  # address or name, without the port; empty for the local socket
+    command: str
+    idle: float
+    open: bool
+
+    @property
+    def who(self) -> str:
+        return f"{self.user}@{self.client or 'localhost'}"
+
+
+def sessions(output: str) -> tuple[Session, ...]:
+    return tuple(
+        Session(int(id), user, client_of(host), command, float(idle or 0), trx != "0")
+        for id, user, host, command, idle, trx in rows(output, 6)
+    )
+
+
+def client_of(host: str) -> str:
+    """The client out of the server's `host:port`; the local socket has no port.
+
+    >>> client_of("10.0.0.7:4711"), client_of("localhost"), client_of("fe80::1:80"), client_of("localhost:80")
+    ('10.0.0.7', '', 'fe80::1', 'localhost')
+    """
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else ("" if host == "localhost" else host)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`require` is NONE, ANY, X509 or SPECIFIED."""
+
+    user: str
+    host: str
+    require: str
+    locked: bool
+    plugin: str
+    replicates: bool
+
+    @property
+    def name(self) -> str:
+        return f"'{self.user}'@'{self.host}'"
+
+    @property
+    def local(self) -> bool:
+        """Can only be used over the local socket, which no TLS rule concerns."""
+        return self.host == "localhost"
+
+
+_REQUIRE = {"0": "NONE", "1": "ANY", "2": "X509", "3": "SPECIFIED", "-1": "NONE", "": "NONE"}
+
+
+def accounts(output: str) -> tuple[Account, ...]:
+    """Accounts that a person or program can log in with: no roles, no locked internals of the server."""
+    found = []
+    for user, host, require, locked, role, plugin, access in rows(output, 7):
+        if role in ("1", "true") or user in ("PUBLIC", "mariadb.sys") or not host:
+            continue
+        replicates = bool(int(access or 0) & _REPL_SLAVE)
+        found.append(Account(user, host, _REQUIRE[require], locked in ("1", "true"), plugin, replicates))
+    if not found:
+        raise Unreadable("the server lists no account")
+    return tuple(found)
+
+
+_REPL_SLAVE = 1 << 19  # REPL_SLAVE_ACL in sql/privilege.h
+
+VARIABLES: Fact[State] = Fact(
+    "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(_VARIABLES)})"), variables
+)
+STATUS: Fact[State] = Fact(
+    "server.status", Sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({_names(_STATUS)})"), pairs, stable=False
+)
+ACCOUNTS: Fact[tuple[Account, ...]] = Fact(
+    "server.accounts",
+    Sql(
+        "SELECT User, Host, COALESCE(JSON_VALUE(Priv, '$.ssl_type'), '0'), COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0'), "
+        "COALESCE(JSON_VALUE(Priv, '$.is_role'), '0'), COALESCE(JSON_VALUE(Priv, '$.plugin'), ''), "
+        "COALESCE(JSON_VALUE(Priv, '$.access'), '0') FROM mysql.global_priv ORDER BY User, Host"
+    ),
+    accounts,
+)
+REQUIREMENTS: Fact[State] = Fact(
+    "server.requirements", ACCOUNTS.query, lambda output: {a.name: a.require for a in accounts(output)}
+)
+SESSIONS: Fact[tuple[Session, ...]] = Fact(
+    "server.sessions",
+    Sql(
+        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME_MS / 1000, t.trx_mysql_thread_id IS NOT NULL "
+        "FROM information_schema.PROCESSLIST p LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID "
+        "WHERE p.ID <> CONNECTION_ID() AND p.USER NOT IN ('system user', 'event_scheduler') AND p.COMMAND <> 'Daemon'"
+    ),
+    sessions,
+    stable=False,
+)
+LONG: Fact[tuple[tuple[str, ...], ...]] = Fact(
+    "server.long",
+    Sql(
+        "SELECT ID, USER, COMMAND, TIME, COALESCE(LEFT(INFO, 60), '') FROM information_schema.PROCESSLIST "
+        "WHERE ID <> CONNECTION_ID() AND USER NOT IN ('system user', 'event_scheduler') AND COMMAND <> 'Sleep' AND ("
+        "INFO RLIKE '^ *(ALTER|CREATE|DROP|RENAME|TRUNCATE|OPTIMIZE|REPAIR|FLUSH TABLES|BACKUP|LOCK TABLES)' OR TIME > 60)"
+    ),
+    lambda output: rows(output, 5),
+    stable=False,
+)
+CONFIG: Fact[State] = Fact(
+    "host.config",
+    Shell("my_print_defaults --mysqld 2>/dev/null | sed 's/^--\\(wsrep[-_]sst[-_]auth\\)=.*/--\\1=(hidden)/I'"),
+    optionfile.printed,
+)
+SST_CONFIG: Fact[State] = Fact(
+    "host.sst_config",
+    Shell(
+        "my_print_defaults sst 2>/dev/null | sed 's/^--\\([a-z_-]*\\(auth\\|key\\|password\\)\\)=[^/].*/--\\1=(hidden)/I'"
+    ),
+    optionfile.printed,
+)
+PLATFORM: Fact[State] = Fact(
+    "host.platform",
+    Shell(
+        'echo unit=$(for u in mariadb mysql mysqld; do [ "$(systemctl show -P LoadState $u)" = loaded ] && echo $u && break; done)\n'
+        "for d in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d /etc/mysql/conf.d; do\n"
+        '  [ -d $d ] && grep -qs "^!includedir *$d" /etc/my.cnf /etc/mysql/my.cnf /etc/mysql/*.cnf && echo includes=$d && break\n'
+        "done\n"
+        "for l in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so; do\n"
+        "  [ -e $l ] && { grep -qa socket.dynamic $l && echo dynamic=yes || echo dynamic=no; break; }\n"
+        "done\n"
+        "echo hostname=$(hostname -f 2>/dev/null || hostname)\n"
+        "echo short=$(hostname -s)\n"
+        "echo addresses=$(hostname -I)\n"
+        "for t in openssl socat stunnel tcpdump setpriv; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done"
+    ),
+    lines,
+)
+MOMENT: Fact[State] = Fact(
+    "host.moment",
+    Shell(
+        "echo clock=$(date +%s.%N)\n"
+        "echo disk_kb=$(df -Pk /var/lib/mysql | awk 'NR==2{print $4}')\n"
+        "echo bootstrap=$(systemctl show-environment | grep -c '^_WSREP_NEW_CLUSTER=..*')\n"
+        "echo transfer=$(pgrep -fc 'wsrep_sst_[a-z]')\n"
+        "echo lock=$(cat /var/lib/galvan/lock/owner 2>/dev/null | tr '\\n' ' ')"
+    ),
+    lines,
+    stable=False,
+)
+OWN_FILES: Fact[State] = Fact(
+    "host.own_files",
+    Shell(
+        "for f in /etc/mysql/*.conf.d/zz-galvan.cnf /etc/mysql/conf.d/zz-galvan.cnf /etc/my.cnf.d/zz-galvan.cnf "
+        '/etc/mysql/galvan/*/*.pem /etc/galvan/client/*; do [ -f "$f" ] && set -- "$@" "$f"; done\n'
+        '[ $# -eq 0 ] || sha256sum "$@"'
+    ),
+    lambda output: {path: digest for digest, path in (line.split("  ", 1) for line in output.splitlines())},
+    roles=frozenset({Role.DATABASE, Role.APPLICATION}),
+)
+OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
+    "host.own_config",
+    Shell("cat /etc/mysql/*.conf.d/zz-galvan.cnf /etc/my.cnf.d/zz-galvan.cnf 2>/dev/null; true"),
+    optionfile.parse,
+)
+
+GATE = (VARIABLES, STATUS, MOMENT)
+HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, MOMENT, OWN_FILES, OWN_CONFIG)
+"""What `cluster.settle` and the gates need whatever the tips ask for."""

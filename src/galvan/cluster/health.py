@@ -1,0 +1,142 @@
+"""May a member leave now? Pure questions asked on fresh facts; every refusal is an Unsafe that says why.
+
+Quorum counts votes with weights (`pc.weight`) and arbitrators: a group that loses a member gracefully keeps its
+primary component, but the members left must still be able to lose none and go on, so the rest must hold a majority
+of the votes there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
+from galvan.model import HostFacts, Role, Snapshot, State, Unreadable, Unsafe
+
+ABSENCE = 60.0  # seconds that a restarting member is expected to be away, generously
+CLOCK_SKEW = 60.0
+DISK_KB = 256 * 1024
+
+
+def number(state: State, key: str) -> int:
+    """The value as a number; Unreadable where the server does not have it."""
+    value = state.get(key)
+    if value is None or not str(value).lstrip("-").isdigit():
+        raise Unreadable(f"{key} is not known to this server (seen: {value!r})")
+    return int(str(value))
+
+
+def text(state: State, key: str) -> str:
+    if key not in state:
+        raise Unreadable(f"{key} is not known to this server")
+    return str(state[key])
+
+
+def expected_members(snapshot: Snapshot) -> int:
+    return len(snapshot.cluster.having(Role.DATABASE, Role.ARBITRATOR))
+
+
+def complaints(snapshot: Snapshot) -> Iterator[str]:
+    """All that is wrong with the cluster as a whole; empty when every member is where it should be."""
+    members = snapshot.having(Role.DATABASE)
+    uuids = set()
+    for facts in members:
+        try:
+            yield from _member(facts, expected_members(snapshot))
+            uuids.add(text(facts[STATUS], "wsrep_cluster_state_uuid"))
+        except Unreadable as why:
+            yield f"{facts.host.name} could not be read: {why}"
+    if len(uuids) > 1:
+        yield f"the members belong to different clusters: {', '.join(sorted(uuids))}"
+
+
+def _member(facts: HostFacts, size: int) -> Iterator[str]:
+    status, name = facts[STATUS], facts.host.name
+    if (seen := text(status, "wsrep_cluster_status")) != "Primary":
+        yield f"{name} is in a {seen} component, not the primary one"
+    if (seen := text(status, "wsrep_local_state_comment")) != "Synced":
+        yield f"{name} is {seen}, not Synced"
+    if (seen := text(status, "wsrep_ready")) != "ON":
+        yield f"{name} says wsrep_ready={seen}"
+    if (count := number(status, "wsrep_cluster_size")) != size:
+        yield f"{name} counts {count} members where galvan.yaml names {size}"
+    if number(status, "wsrep_desync_count"):
+        yield f"{name} is desynced (a donor, a backup or an operator holds it)"
+    if text(facts[MOMENT], "transfer") != "0":
+        yield f"a state transfer runs on {name}"
+
+
+def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
+    """Raise Unsafe unless `host` may leave for a moment. `rate`: committed write sets per second, as seen lately."""
+    why = [*complaints(snapshot)]
+    if not why:
+        why += [*_votes(host, snapshot), *_ground(snapshot), *_work(host, snapshot), *_window(host, snapshot, rate)]
+    if why:
+        raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
+
+
+def _votes(host: str, snapshot: Snapshot) -> Iterator[str]:
+    """Two members without an arbitrator are allowed: a graceful leave lets the other go on alone (an impact says so)."""
+    weights = {
+        f.host.name: int(str(f[VARIABLES].get("provider.pc.weight", "1"))) for f in snapshot.having(Role.DATABASE)
+    }
+    total = sum(weights.values()) + len(snapshot.cluster.having(Role.ARBITRATOR))
+    if not keeps_quorum(total, weights.get(host, 1)) and expected_members(snapshot) != 2:
+        yield f"without it {total - weights.get(host, 1)} of {total} votes are left, which is no majority"
+
+
+def keeps_quorum(total: int, leaving: int) -> bool:
+    """
+    >>> keeps_quorum(3, 1), keeps_quorum(2, 1), keeps_quorum(5, 3)
+    (True, False, False)
+    """
+    return 2 * (total - leaving) > total
+
+
+def _ground(snapshot: Snapshot) -> Iterator[str]:
+    clocks = {f.host.name: float(text(f[MOMENT], "clock")) for f in snapshot.having(Role.DATABASE)}
+    if max(clocks.values()) - min(clocks.values()) > CLOCK_SKEW:
+        late = min(clocks, key=lambda name: clocks[name])
+        yield f"the clocks differ by {max(clocks.values()) - min(clocks.values()):.0f} s ({late} is behind)"
+    for facts in snapshot.having(Role.DATABASE):
+        moment = facts[MOMENT]
+        if number(moment, "disk_kb") < DISK_KB:
+            yield f"{facts.host.name} has only {number(moment, 'disk_kb') // 1024} MB free under the data directory"
+        if number(moment, "bootstrap"):
+            yield f"{facts.host.name} has a bootstrap leftover (_WSREP_NEW_CLUSTER in systemd's environment)"
+        if text(facts[VARIABLES], "wsrep_cluster_address").strip() in ("gcomm://", ""):
+            yield f"{facts.host.name} would bootstrap a second cluster: its wsrep_cluster_address names no member"
+
+
+def _work(host: str, snapshot: Snapshot) -> Iterator[str]:
+    facts = snapshot.of(host)
+    if LONG.id not in facts.readings:
+        return
+    for _, user, command, seconds, statement in facts[LONG]:
+        yield f"{user} has been at work on it for {seconds} s ({command}: {statement})"
+
+
+def _window(host: str, snapshot: Snapshot, rate: float) -> Iterator[str]:
+    """Some member must still hold the write sets that `host` will miss, or its return costs a full transfer."""
+    if rate <= 0:
+        return
+    windows = {
+        f.host.name: (number(f[STATUS], "wsrep_last_committed") - number(f[STATUS], "wsrep_local_cached_downto")) / rate
+        for f in snapshot.having(Role.DATABASE)
+        if f.host.name != host
+    }
+    if windows and max(windows.values()) < ABSENCE:
+        best = max(windows, key=lambda name: windows[name])
+        yield (
+            f"no member caches enough for an incremental transfer: {best} covers {windows[best]:.0f} s at {rate:.0f} "
+            f"write sets a second, {ABSENCE:.0f} s are wanted (a larger gcache.size, or a quieter hour)"
+        )
+
+
+def commit_rate(before: Snapshot, after: Snapshot) -> float:
+    """Write sets per second between two looks, over the whole cluster."""
+    seconds = after.taken_at - before.taken_at
+    seen = [
+        (number(b[STATUS], "wsrep_last_committed"), number(a[STATUS], "wsrep_last_committed"))
+        for b, a in zip(before.having(Role.DATABASE), after.having(Role.DATABASE), strict=True)
+    ]
+    return max((late - early for early, late in seen), default=0) / seconds if seconds > 0 else 0.0

@@ -1,0 +1,42 @@
+"""Under which names and addresses a host is dialled; its certificates must hold all of them."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from galvan.cluster.facts import PLATFORM
+from galvan.model import HostFacts, Role, Snapshot
+
+Identity = tuple[tuple[str, ...], tuple[str, ...]]  # names, addresses
+
+
+def member(facts: HostFacts) -> Identity:
+    """What the other members dial."""
+    host, platform = facts.host, facts[PLATFORM]
+    own = [str(platform.get("hostname") or ""), str(platform.get("short") or "")]
+    return _sorted([host.name, *own, host.address, *str(platform.get("addresses") or "").split()])
+
+
+def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
+    """What clients dial: also the balancers before it, with their virtual names, and the host itself from inside."""
+    names, addresses = member(facts)
+    doors = [
+        name
+        for balancer in snapshot.cluster.having(Role.LOAD_BALANCER)
+        for name in (balancer.name, balancer.address, *balancer.names)
+    ]
+    return _sorted([*names, *facts.host.names, "localhost", *addresses, "127.0.0.1", "::1", *doors])
+
+
+def _sorted(said: list[str]) -> Identity:
+    told = [name for name in dict.fromkeys(said) if name]
+    addresses = tuple(name for name in told if _is_address(name))
+    return tuple(name for name in told if name not in addresses), addresses
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

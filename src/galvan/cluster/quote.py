@@ -1,0 +1,46 @@
+"""The one place where a value meets a shell or a statement. A template names its values in double braces.
+
+>>> sh("cat {{path}}", path="/tmp/it's").text
+'cat \\'/tmp/it\\'"\\'"\\'s\\''
+>>> sql("ALTER USER {{user}}@{{host}}", user="o'k", host="%").text
+"ALTER USER 'o''k'@'%'"
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from galvan.model import BadInput, Shell, Sql
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+
+
+def sh(template: str, **values: str | int | Sequence[str]) -> Shell:
+    """POSIX sh with every value as one word (a sequence: one word each)."""
+
+    def word(match: re.Match[str]) -> str:
+        value = values[match.group(1)]
+        if isinstance(value, (str, int)):
+            return shlex.quote(clean(str(value)))
+        return " ".join(shlex.quote(clean(v)) for v in value)
+
+    return Shell(_SLOT.sub(word, template))
+
+
+def sql(template: str, **values: str) -> Sql:
+    """A statement with every value as a string literal.
+
+    Holds for a session whose sql_mode knows neither ANSI_QUOTES nor NO_BACKSLASH_ESCAPES; `edges` sets it so.
+    """
+    return Sql(_SLOT.sub(lambda match: literal(values[match.group(1)]), template))
+
+
+def literal(value: str) -> str:
+    return "'" + clean(value).replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def clean(value: str) -> str:
+    """The value itself; control characters have no business in names, paths and options (BadInput)."""
+    if any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for c in value):
+        raise BadInput(f"{value!r} holds a control character, which no name, path or option of Galvan's may hold")
+    return value

@@ -1,0 +1,177 @@
+"""All settings and provider options of all tips, merged into Galvan's one option file per host, and into its restarts.
+
+A file is computed from what lies on the host now plus what is needed, stage by stage; so equal needs merge, a half-done
+climb goes on where it stands, and a line that an earlier run wrote stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from galvan.cluster import optionfile, provider
+from galvan.cluster.facts import CONFIG, OWN_CONFIG, OWN_FILES, PLATFORM, VARIABLES
+from galvan.cluster.health import expected_members, text
+from galvan.cluster.optionfile import Entry, Key
+from galvan.cluster.quote import sql
+from galvan.model import (
+    BadInput,
+    Disruption,
+    HostFacts,
+    ProviderOption,
+    PutFile,
+    Restart,
+    RestoreFile,
+    Role,
+    Setting,
+    Snapshot,
+    Sql,
+    Stage,
+    State,
+    Step,
+    Value,
+)
+
+OPTIONS: Key = ("mysqld", "wsrep_provider_options")
+_READ_BY = {
+    Stage.FIRST_RESTART: (Stage.PREPARE, Stage.FIRST_RESTART),
+    Stage.SECOND_RESTART: (Stage.STAGE_STRICT, Stage.SECOND_RESTART),
+}
+"""Which stages' lines a restart brings to life."""
+_SHOWN = {"true": "YES", "yes": "YES"}
+
+
+def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Step]:
+    """Steps for every host that needs something, from PREPARE to REFUSE. Raises BadInput on contradicting needs."""
+    wanted = list(dict.fromkeys(needs))
+    for facts in snapshot.having(Role.DATABASE):
+        mine = [need for need in wanted if need.host == facts.host.name]
+        if mine:
+            _agree(mine)
+            yield from _host(facts, mine, expected_members(snapshot))
+
+
+def _agree(needs: list[Setting | ProviderOption]) -> None:
+    seen: dict[tuple[str, str, Stage], Setting | ProviderOption] = {}
+    for need in needs:
+        key = (need.section if isinstance(need, Setting) else "provider", need.name, need.stage)
+        other = seen.setdefault(key, need)
+        if other.value != need.value:
+            raise BadInput(
+                f"{need.tip} wants {need.name}={need.value} on {need.host} and {other.tip} wants {other.value}: "
+                "leave one of the tips out (--tip)"
+            )
+
+
+def path_of(facts: HostFacts) -> str:
+    """Galvan's file in the last include directory that the server really reads (Unreadable where there is none)."""
+    return f"{text(facts[PLATFORM], 'includes')}/{optionfile.NAME}"
+
+
+def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
+    path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
+    shows: dict[str, Value] = dict(seen)
+    for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
+        now = [need for need in needs if need.stage is stage]
+        before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
+        file = _Write(facts.host.name, stage, path, before, optionfile.render(entries))
+        if file.changes:
+            yield file.step(now[0].tip)
+        pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
+        if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
+            yield _restart(
+                file, text(facts[PLATFORM], "unit"), members, {key: shows.get(key) for key in differs}, differs
+            )
+            shows |= differs
+        yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
+
+
+def _overlay(entries: Mapping[Key, Entry], needs: list[Setting | ProviderOption], config: State) -> dict[Key, Entry]:
+    """The file's entries with the needs laid over; the provider's one string starts from the effective one."""
+    merged = dict(entries)
+    for need in needs:
+        if isinstance(need, ProviderOption):
+            shown = merged[OPTIONS].value if OPTIONS in merged else str(config.get("wsrep_provider_options") or "")
+            options = provider.parse(shown)
+            options.pop(need.name, None)
+            if need.value is not None:
+                options[need.name] = need.value
+            reason = "one string, the last one wins: what was there is kept, these keys are Galvan's: socket.*"
+            merged[OPTIONS] = Entry(provider.render(options), need.tip, reason)
+        elif need.value is None:
+            merged.pop((need.section, need.name), None)
+        else:
+            merged[(need.section, need.name)] = Entry(need.value, need.tip, need.reason)
+    return merged
+
+
+def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
+    """What the server shows once it has started with these needs."""
+    shown = {
+        n.name: n.value for n in needs if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live
+    }
+    for need in needs:
+        if isinstance(need, ProviderOption) and need.value is not None and need.name != "socket.dynamic":
+            shown[f"provider.{need.name}"] = _SHOWN.get(need.value, need.value)
+        elif isinstance(need, ProviderOption) and need.name == "socket.dynamic":
+            shown["listener"] = "tcp" if need.value else "ssl"
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """Galvan's file on one host, before and after one stage."""
+
+    host: str
+    stage: Stage
+    path: str
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        return self.before != self.after
+
+    @property
+    def restore(self) -> RestoreFile:
+        """Puts back what the last write before this stage's restart replaced."""
+        strict = self.stage is Stage.SECOND_RESTART and not self.changes
+        return RestoreFile(self.path, (Stage.STAGE_STRICT if strict else self.stage).at(self.host))
+
+    def step(self, tip: str) -> Step:
+        return Step(
+            id=f"{tip}.config-{self.stage.name.lower()}@{self.host}", tip=tip, host=self.host, stage=self.stage,
+            read=OWN_FILES, before={self.path: digest(self.before)}, want={self.path: digest(self.after)},
+            do=(PutFile(self.path, self.after),), undo=(self.restore,), title=f"write {self.path}",
+        )  # fmt: skip
+
+
+def _restart(file: _Write, unit: str, members: int, before: State, want: State) -> Step:
+    """The restart that reads the file; undone by the kept file and a restart."""
+    tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
+    restart = Restart(members, unit)
+    return Step(
+        id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
+        read=VARIABLES, before=before, want=want, do=(restart,), undo=(file.restore, restart),
+        title=f"restart {unit}", disruption=Disruption.RESTART,
+    )  # fmt: skip
+
+
+def _live(facts: HostFacts, need: Setting) -> Step:
+    seen = facts[VARIABLES].get(need.name)
+    value = str(need.value)
+    return Step(
+        id=f"{need.tip}.set-{need.name}@{need.host}", tip=need.tip, host=need.host, stage=need.stage, read=VARIABLES,
+        before={need.name: seen}, want={need.name: value}, do=(_set(need.name, value),),
+        undo=(_set(need.name, str(seen)),), title=f"SET GLOBAL {need.name} = {value}",
+    )  # fmt: skip
+
+
+def _set(name: str, value: str) -> Sql:
+    return sql(f"SET GLOBAL {name} = {{{{value}}}}", value=value)
+
+
+def digest(content: str) -> str | None:
+    """How OWN_FILES names a file with this content; None where there is no file."""
+    return hashlib.sha256(content.encode()).hexdigest() if content else None

@@ -1,0 +1,146 @@
+"""The script of each action. Pure; `edges.ssh` sends it over stdin, so no content and no secret is in an argv.
+
+Before a file is first touched in a wave, what was there is kept on the host under
+`/var/lib/galvan/kept/RUN/WAVE`, root-only: an old key never travels. Each change leaves a line in the host's log.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from galvan.cluster.quote import literal, sh
+from galvan.edges.script import CLIENT
+from galvan.model import PutFile, Restart, RestoreFile, Shell, Sql
+
+HOME = "/var/lib/galvan"
+STOP_LIMIT = 120
+START_LIMIT = 180
+REFUSED = 75
+"""Exit status of a restart whose gate refused: nothing was stopped."""
+
+_PRELUDE = "set -eu; umask 077; PATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export LC_ALL\n"
+
+
+def put(action: PutFile, content: str, run: str, wave: str) -> str:
+    body = base64.encodebytes(content.encode()).decode()
+    return sh(
+        _PRELUDE + _KEEP + "(umask 022; mkdir -p \"$(dirname {{path}})\")\n"
+        "base64 -d >{{path}}.galvan-new <<'@content'\n" + body + "@content\n"
+        "chown {{owner}} {{path}}.galvan-new; chmod {{mode}} {{path}}.galvan-new\n"
+        "sync {{path}}.galvan-new; mv -f {{path}}.galvan-new {{path}}; sync \"$(dirname {{path}})\"\n" + _LOG,
+        path=action.path, owner=action.owner, mode=f"{action.mode:o}", kept=f"{HOME}/kept/{run}/{wave}",
+        said=f"{run} {wave}: wrote {action.path}",
+    ).text  # fmt: skip
+
+
+_KEEP = """
+if [ ! -e {{kept}}{{path}} ] && [ ! -e {{kept}}{{path}}.absent ]; then
+  mkdir -p "$(dirname {{kept}}{{path}})"
+  if [ -e {{path}} ]; then cp -a {{path}} {{kept}}{{path}}.part; mv {{kept}}{{path}}.part {{kept}}{{path}}
+  else : >{{kept}}{{path}}.absent; fi
+  sync
+fi
+"""
+_LOG = "logger -t galvan -- {{said}} || true\n"
+
+
+def restore(action: RestoreFile, run: str) -> str:
+    """From this run's kept copy, else from the latest earlier run that kept this wave's."""
+    return sh(
+        _PRELUDE + "d={{home}}/kept/{{run}}/{{wave}}\n"
+        "if [ ! -e \"$d\"{{path}} ] && [ ! -e \"$d\"{{path}}.absent ]; then\n"
+        "  d=$(ls -dt {{home}}/kept/*/{{wave}} 2>/dev/null | head -n 1)\n"
+        "  [ -n \"$d\" ] || { echo \"nothing was kept of {{path}}\" >&2; exit 1; }\n"
+        "fi\n"
+        "if [ -e \"$d\"{{path}}.absent ]; then rm -f {{path}}\n"
+        "else cp -a \"$d\"{{path}} {{path}}.galvan-new; mv -f {{path}}.galvan-new {{path}}; fi\n"
+        "sync \"$(dirname {{path}})\" 2>/dev/null || sync\n" + _LOG,
+        path=action.path, home=HOME, run=run, wave=action.wave, said=f"{run}: restored {action.path}",
+    ).text  # fmt: skip
+
+
+def restart(action: Restart, run: str) -> str:
+    """Gate and stop in one exec; SIGKILL never. A server that does not start leaves the last lines of its log."""
+    gate = (
+        "SELECT CONCAT_WS(' ', MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_STATUS', VARIABLE_VALUE, NULL)), "
+        "MAX(IF(VARIABLE_NAME='WSREP_LOCAL_STATE', VARIABLE_VALUE, NULL)), "
+        "MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_SIZE', VARIABLE_VALUE, NULL)), "
+        "MAX(IF(VARIABLE_NAME='WSREP_DESYNC_COUNT', VARIABLE_VALUE, NULL))) FROM information_schema.GLOBAL_STATUS"
+    )
+    return sh(
+        _PRELUDE + "if systemctl is-active -q {{unit}}; then\n"
+        f"  seen=$({CLIENT} -e {{{{gate}}}} </dev/null) || exit {REFUSED}\n"
+        "  [ \"$seen\" = {{want}} ] || { echo \"the member says: $seen; wanted: \"{{want}} >&2; exit " + str(REFUSED) + "; }\n"
+        "  pgrep -f 'wsrep_ss[t]_[a-z]' >/dev/null && { echo 'a state transfer has begun' >&2; exit " + str(REFUSED) + "; }\n"
+        "  logger -t galvan -- {{said}} || true\n"
+        "  timeout {{stop}} systemctl stop {{unit}} </dev/null || { echo \"it does not stop: $(systemctl is-active {{unit}})\" >&2; exit 1; }\n"
+        "fi\n"
+        "systemctl reset-failed {{unit}} 2>/dev/null || true\n"
+        "timeout {{start}} systemctl start {{unit}} </dev/null || {\n"
+        "  journalctl -u {{unit}} -n 200 -o cat --no-pager | grep -E 'ERROR|Failed|unknown|Aborting' | tail -n 4 >&2; exit 1; }\n",
+        unit=action.unit, gate=gate, want=f"Primary 4 {action.members} 0", said=f"{run}: restart of {action.unit}",
+        stop=STOP_LIMIT, start=START_LIMIT,
+    ).text  # fmt: skip
+
+
+def statement(action: Sql, run: str) -> str:
+    """The statement goes to the client's stdin; the log says that it ran, not what it said (it may hold a secret)."""
+    return (
+        _PRELUDE
+        + f"{CLIENT} <<'@sql'\nSET SESSION sql_mode='', wsrep_sync_wait=0;\n{action.text};\n@sql\n"
+        + sh(_LOG, said=f"{run}: ran a statement").text
+    )
+
+
+def shell(action: Shell, run: str) -> str:
+    return (
+        _PRELUDE
+        + "timeout 120 sh -eu <<'@shell'\n{\n"
+        + action.text
+        + "\n} </dev/null\n@shell\n"
+        + sh(_LOG, said=f"{run}: ran a command").text
+    )
+
+
+def preflight(own: str, unit_user: str) -> str:
+    """Law 3, before a restart: what the server will read is what Galvan wrote, and it can read every file named there.
+
+    Prints one complaint a line; prints nothing where all is well.
+    """
+    return sh(_PREFLIGHT, own=own, user=unit_user).text
+
+
+_PREFLIGHT = r"""
+[ -e {{own}} ] || exit 0
+LC_ALL=C; export LC_ALL
+run() { setpriv --reuid {{user}} --regid {{user}} --clear-groups -- "$@" 2>/dev/null; }
+have=$(my_print_defaults --mysqld)
+sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = "\(.*\)"$/--\1=\2/p' {{own}} | while IFS= read -r line; do
+  name=${line%%=*}
+  last=$(printf '%s\n' "$have" | sed "s/^--\([^=]*\)/--\1/" | awk -v n="$name" '{k=$0; sub(/=.*/, "", k); gsub("-", "_", k); m=n; gsub("-", "_", m); if (k == m) l=$0} END {print l}')
+  [ "${last#*=}" = "${line#*=}" ] || echo "${name#--} in {{own}} is shadowed: the server would read ${last#*=}"
+done
+unknown=$(sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = .*/\1/p' {{own}} | while read -r name; do
+  my_opt=$(echo "$name" | tr _ -); printf '%s\n' "$my_opt"; done)
+known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) --no-defaults --verbose --help 2>/dev/null </dev/null | awk '/^  --/{sub(/^ *--/, ""); sub(/[=\[ ].*/, ""); print}')
+for name in $unknown; do
+  printf '%s\n' "$known" | grep -qx "$name" || case $name in wsrep-*|ssl-*|tls-*) printf '%s\n' "$known" | grep -q "^$name" || echo "the server does not know the option $name" ;; *) echo "the server does not know the option $name" ;; esac
+done
+files=$(grep -o '/[^";= ]*\.pem' {{own}} | sort -u)
+for file in $files; do run test -r "$file" || echo "the server's user {{user}} cannot read $file"; done
+for dir in $(for file in $files; do dirname "$file"; done | sort -u); do
+  [ -e "$dir/cert.pem" ] && [ -e "$dir/key.pem" ] || continue
+  [ "$(openssl x509 -in "$dir/cert.pem" -noout -pubkey)" = "$(openssl pkey -in "$dir/key.pem" -pubout)" ] || echo "$dir/key.pem does not belong to $dir/cert.pem"
+  for purpose in sslserver sslclient; do
+    openssl verify -purpose $purpose -CAfile "$dir/ca.pem" "$dir/cert.pem" >/dev/null 2>&1 || echo "$dir/cert.pem does not verify as $purpose under $dir/ca.pem"
+  done
+done
+"""
+
+
+def quoted_mark(schema: str, marker: str) -> str:
+    """Writes a marker row in a schema of Galvan's own (proofs of weight `mark`), through the replicated channel."""
+    return (
+        f"CREATE DATABASE IF NOT EXISTS {schema}; CREATE TABLE IF NOT EXISTS {schema}.marker (id INT PRIMARY KEY, said TEXT); "
+        f"REPLACE INTO {schema}.marker VALUES (1, {literal(marker)})"
+    )

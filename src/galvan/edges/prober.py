@@ -1,0 +1,131 @@
+"""The prober over ssh: trials live with the operator and dial through the vantage host (`direct-tcpip`)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from galvan.cluster.facts import VARIABLES
+from galvan.cluster.quote import literal, sh
+from galvan.edges.ssh import Ssh
+from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
+from galvan.edges.wire.dial import connected
+from galvan.edges.wire.mysql import Session
+from galvan.model import Attempt, Cluster, Host, Listening, Outcome, SecretRef, Sql, Trial, Unreadable
+
+OPERATOR = "operator"
+SCHEMA = "galvan_probe"
+
+
+class SshProber:
+    """Answers every attempt. Markers are written only where `may_mark` says so; the engine leaves such proofs out otherwise."""
+
+    def __init__(self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str]) -> None:
+        self._cluster, self._ssh, self._secret = cluster, ssh, secret
+        self._wire = Wire(self, secret, self._run, self._record, self._mark)
+
+    async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
+        if isinstance(attempt, Listening):
+            return await self._listening(attempt)
+        return await self._wire.attempt(vantage, attempt)
+
+    async def dial(self, vantage: str, address: str, port: int, timeout: float) -> tuple[Source, Sink]:
+        if vantage == OPERATOR:
+            return await OperatorDialer().dial(vantage, address, port, timeout)
+        import asyncssh
+
+        connection = await self._ssh.connect(self._host(vantage))
+        try:
+            async with asyncio.timeout(timeout):
+                reader, writer = await connection.open_connection(address, port, encoding=None)
+        except asyncssh.ChannelOpenError as why:
+            if why.code == asyncssh.OPEN_CONNECT_FAILED and "refused" in str(why).lower():
+                raise ConnectionRefusedError(str(why)) from why
+            if why.code == asyncssh.OPEN_CONNECT_FAILED and "timed out" in str(why).lower():
+                raise TimeoutError(str(why)) from why
+            raise Unreadable(f"{vantage} cannot dial {address}:{port}: {why}") from why
+        except asyncssh.Error as why:
+            raise Unreadable(f"{vantage} cannot dial {address}:{port}: {why}") from why
+        return _Bytes(reader), writer
+
+    def _host(self, name: str) -> Host:
+        return next(host for host in self._cluster.hosts if host.name == name)
+
+    async def _listening(self, asked: Listening) -> Trial:
+        """From the running provider, not from a silent connection: one of those stalls a cluster in dynamic mode."""
+        try:
+            output = (await self._ssh.read(self._host(asked.host), [VARIABLES]))[VARIABLES.id]
+            if isinstance(output, Unreadable):
+                return Trial(Outcome.DEAD, str(output))
+            seen = VARIABLES.parse(output)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        said = f"socket.ssl={seen.get('provider.socket.ssl')}, listening at {seen.get('provider.gmcast.listen_addr')}"
+        strict = seen.get("listener") == "ssl" and seen.get("provider.socket.ssl") == "YES"
+        return Trial(Outcome.ENCRYPTED if strict else Outcome.CLEAR, said)
+
+    async def _run(self, vantage: str, script: str) -> str:
+        out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)
+        return out + err
+
+    async def _record(self, host: str, ports: tuple[int, ...], seconds: float) -> bytes:
+        """A capture by the host's own tcpdump; Unreadable where it has none: Galvan installs nothing."""
+        ports_filter = " or ".join(f"tcp port {port}" for port in ports)
+        script = sh(
+            "command -v tcpdump >/dev/null || { echo 'tcpdump is not installed' >&2; exit 3; }\n"
+            "timeout -s INT {{seconds}} tcpdump -i any -n -U -B 8192 -w - {{filter}} </dev/null 2>/dev/null; true",
+            seconds=f"{seconds:g}", filter=ports_filter,
+        ).text  # fmt: skip
+        connection = await self._ssh.connect(self._host(host))
+        from galvan.edges.script import AS_ROOT
+
+        done = await connection.run(AS_ROOT, input=script.encode(), encoding=None, timeout=seconds + 20)
+        if done.returncode:
+            raise Unreadable(f"{host}: {bytes(done.stderr or b'').decode(errors='replace').strip()}")
+        return done.stdout if isinstance(done.stdout, bytes) else b""
+
+    async def _mark(self, host: str, marker: str) -> None:
+        """One row through the group's channel, and one statement over the server's port as a client sends it."""
+        target = self._host(host)
+        row = (
+            f"CREATE DATABASE IF NOT EXISTS {SCHEMA}; "
+            f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (id INT PRIMARY KEY, said TEXT, at TIMESTAMP(6)); "
+            f"REPLACE INTO {SCHEMA}.marker VALUES (1, {literal(marker)}, NOW(6))"
+        )
+        await self._ssh.act(target, Sql(row), "mark")
+        if probe := self._cluster.probe:
+            await self._say(target, marker, probe.user, self._secret(probe.password))
+
+    async def _say(self, host: Host, marker: str, user: str, password: str) -> None:
+        """Over TLS where it is offered, as any client would."""
+        async with connected(self, OPERATOR, host.address, 3306, 5.0) as line:
+            session = await Session.open(line)
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                await session.start_tls(context)
+            except Unreadable:
+                pass
+            await session.login(user, password)
+            await session.query(f"SELECT {literal(marker)}")
+
+
+def _text(said: object) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said or "")
+
+
+class _Bytes:
+    """asyncssh's reader with the one method that probes use."""
+
+    def __init__(self, reader: object) -> None:
+        self._reader = reader
+
+    async def read(self, n: int = -1, /) -> bytes:
+        import asyncssh
+
+        try:
+            said: bytes = await self._reader.read(n)  # type: ignore[attr-defined]
+            return said
+        except asyncssh.Error as why:
+            raise OSError(str(why)) from why

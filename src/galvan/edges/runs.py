@@ -1,0 +1,160 @@
+"""Durable runs on DBOS: which wave is done survives the death of this process.
+
+The plan is the journal. Each wave is two durable steps, `remember` and `carry_out`, and the worker's answers are plain
+JSON. Only `carry` launches DBOS: a second process that merely launched it would re-execute running steps, so each run
+has an executor of its own and a lock file, and lists go through the client. SQLite by default, PostgreSQL by URL.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from galvan.model import Unsafe
+
+Json = dict[str, Any]
+
+
+class Worker(Protocol):
+    """Answers are JSON; an answer with `failed` ends the run. All are harmless when done twice."""
+
+    def lock(self) -> Json: ...
+    def remember(self, number: int) -> Json: ...
+    def carry_out(self, number: int, blocked: Sequence[str]) -> Json: ...
+    def watch(self, tip: str) -> Json: ...
+    def release(self, status: str) -> Json: ...
+    def stop_asked(self) -> bool: ...
+
+
+def climb(document: Json, worker: Worker) -> Json:
+    """The workflow itself; deterministic but for `stop_asked`, which only ever ends it early at a safe place."""
+    if failed := worker.lock().get("failed"):
+        return {"status": "refused", "why": failed, "waves_done": 0}
+    status, why, done = "done", "", 0
+    blocked: list[str] = []
+    for number, wave in enumerate(document["waves"]):
+        if worker.stop_asked():
+            status, why = "interrupted", f"{done} of {len(document['waves'])} waves are done"
+            break
+        for tip in wave.get("watch", []):
+            if seen := worker.watch(tip).get("seen"):
+                blocked.append(tip)
+                status, why = "watching", seen
+        if all(step["tip"] in blocked for step in wave["steps"]):
+            continue
+        answer = worker.remember(number)
+        answer = answer if answer.get("failed") else worker.carry_out(number, blocked)
+        if failed := answer.get("failed"):
+            status, why = answer["kind"], failed
+            break
+        done += 1
+    ended = worker.release(status)
+    return {"status": status, "why": why, "waves_done": done, **ended}
+
+
+class Runs:
+    """`url`: a database of DBOS; None keeps runs.sqlite in the state directory, readable by its owner only."""
+
+    def __init__(self, directory: Path, url: str | None, version: str) -> None:
+        self._directory, self._version = directory, version
+        self._url = url or f"sqlite:///{directory / 'runs.sqlite'}"
+
+    def carry(self, run: str, document: Json | None, worker: Worker) -> Json:
+        """Starts the run, or (without a document) goes on with the one that a killed process left. Blocks until it ends.
+
+        Raises Unsafe where another process carries this run.
+        """
+        with self._lock(run), _private_files():
+            return self._launch(run, document, worker)
+
+    def _launch(self, run: str, document: Json | None, worker: Worker) -> Json:
+        from dbos import DBOS, SetWorkflowID
+
+        steps = _Durable(worker, DBOS)
+        workflow = DBOS.workflow(name="galvan")(lambda document: climb(document, steps))
+        DBOS(config={
+            "name": "galvan", "system_database_url": self._url, "application_version": self._version,
+            "executor_id": run, "log_level": "WARNING", "console_log_level": "ERROR", "serializer": _serializer(),
+        })  # fmt: skip
+        try:
+            DBOS.launch()
+            if document is None:
+                return dict(DBOS.retrieve_workflow(run).get_result())
+            with SetWorkflowID(run):
+                return dict(DBOS.start_workflow(workflow, document).get_result())
+        finally:
+            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)
+
+    def pending(self, run: str) -> bool:
+        """Did a process die while it carried this run?"""
+        return any(entry["id"] == run and entry["status"] == "PENDING" for entry in self.list())
+
+    def list(self) -> list[Json]:
+        """Newest first: id, status (of DBOS), the result where there is one, created (epoch seconds)."""
+        if self._url.startswith("sqlite") and not (self._directory / "runs.sqlite").exists():
+            return []
+        from dbos import DBOSClient
+
+        client = DBOSClient(system_database_url=self._url, serializer=_serializer())
+        try:
+            found = client.list_workflows(sort_desc=True, load_input=True, load_output=True)
+        finally:
+            client.destroy()
+        return [
+            {
+                "id": w.workflow_id, "status": w.status, "result": w.output, "created": (w.created_at or 0) / 1000,
+                "document": w.input["args"][0] if w.input else {},
+            }
+            for w in found
+        ]  # fmt: skip
+
+    @contextmanager
+    def _lock(self, run: str) -> Iterator[None]:
+        with open(self._directory / f"{run}.lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Unsafe(f"run {run} is being carried out by another process on this machine") from None
+            yield
+
+
+class _Durable:
+    """The worker with each of its answers remembered."""
+
+    def __init__(self, worker: Worker, dbos: Any) -> None:
+        self.lock = dbos.step(name="lock")(worker.lock)
+        self.remember = dbos.step(name="remember")(worker.remember)
+        self.carry_out = dbos.step(name="carry_out")(worker.carry_out)
+        self.watch = dbos.step(name="watch")(worker.watch)
+        self.release = dbos.step(name="release")(worker.release)
+        self.stop_asked = worker.stop_asked
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _serializer() -> Any:
+    from dbos._serialization import Serializer
+
+    class Plain(Serializer):
+        def serialize(self, data: Any) -> str:
+            return json.dumps(data, default=str)
+
+        def deserialize(self, serialized_data: str) -> Any:
+            return json.loads(serialized_data)
+
+        def name(self) -> str:
+            return "galvan-json"
+
+    return Plain()

@@ -1,0 +1,87 @@
+"""The one script that carries every fact of a host through one exec, and the reading of what it printed. Pure.
+
+The whole travels over stdin to `sh`, wrapped in braces so that the shell has read all of it before a child could
+swallow the rest; every command reads /dev/null. Each shell fact runs under a limit of its own. All SQL facts go
+through one client: a failing statement makes its own fact unreadable and no other (`--force`, and the client names
+the line of each error).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from galvan.model import Fact, Shell, Sql, Unreadable
+
+LIMIT = 10
+"""Seconds that one fact may take on a host."""
+
+AS_ROOT = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; else exec sudo -n sh; fi'"
+"""The exec: root stays root, others go through sudo without a password."""
+
+CLIENT = "$(command -v mariadb || command -v mysql || echo mariadb) --no-auto-rehash -N -B --connect-timeout=5"
+_SESSION = "SET SESSION sql_mode='', wsrep_sync_wait=0, max_statement_time={limit};"
+
+
+def render(facts: Sequence[Fact[Any]], mark: str) -> str:
+    """`mark` is a random word that no output holds by chance."""
+    shells = [fact for fact in facts if isinstance(fact.query, Shell)]
+    statements = [fact for fact in facts if isinstance(fact.query, Sql)]
+    parts = ["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin"]
+    for fact in shells:
+        parts += [f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
+        parts += [f"timeout {LIMIT} sh <<'@{mark}'", "{", fact.query.text, "} </dev/null", f"@{mark}"]
+        parts += [f'echo "@{mark} end {fact.id} $?"']
+    if statements:
+        parts += [
+            f"echo '@{mark} sql' >&2",
+            f"timeout {2 * LIMIT} {CLIENT} --force <<'@{mark}'",
+            *_lines(statements, mark),
+        ]
+        parts += [f"@{mark}"]
+    return "\n".join([*parts, "}", ""])
+
+
+def _lines(statements: Sequence[Fact[Any]], mark: str) -> list[str]:
+    """One statement a line, so that the client's `at line N` names the fact: fact i stands on line 3 + 3 i."""
+    lines = [_SESSION.format(limit=LIMIT)]
+    for fact in statements:
+        lines += [f"SELECT '@{mark} begin {fact.id}';", fact.query.text + ";", f"SELECT '@{mark} end {fact.id} 0';"]
+    return lines
+
+
+def read(facts: Sequence[Fact[Any]], mark: str, out: str, err: str) -> Mapping[str, str | Unreadable]:
+    """What each fact printed, or why it could not be read. Facts that the script never reached are left out."""
+    shells = [fact.id for fact in facts if isinstance(fact.query, Shell)]
+    statements = [fact.id for fact in facts if isinstance(fact.query, Sql)]
+    said, wrong = _said(err, mark), _wrong(err, mark, statements)
+    found: dict[str, str | Unreadable] = {}
+    for match in re.finditer(rf"^@{mark} begin (\S+)\n(.*?)^@{mark} end \1 (\d+)$", out, re.M | re.S):
+        id, body, code = match.group(1), match.group(2), int(match.group(3))
+        if id in shells and code:
+            why = "took longer than its limit" if code == 124 else said.get(id, "").strip() or f"exit status {code}"
+            found[id] = Unreadable(f"{id}: {why}")
+        else:
+            found[id] = wrong.get(id) or body
+    if lost := wrong.get(""):
+        found |= {id: lost for id in statements if id not in found}
+    return found
+
+
+def _said(err: str, mark: str) -> dict[str, str]:
+    parts = re.split(rf"^@{mark} begin (\S+)\n", err.split(f"@{mark} sql", 1)[0], flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _wrong(err: str, mark: str, statements: Sequence[str]) -> dict[str, Unreadable]:
+    """Errors of the client by fact; under the empty name what kept it from connecting at all."""
+    wrong: dict[str, Unreadable] = {}
+    for line in err.split(f"@{mark} sql\n", 1)[-1].splitlines() if f"@{mark} sql" in err else []:
+        if match := re.match(r"ERROR (\d+) \(\w+\) at line (\d+): (.*)", line):
+            place = (int(match.group(2)) - 2) // 3
+            if 0 <= place < len(statements):
+                wrong[statements[place]] = Unreadable(f"{statements[place]}: error {match.group(1)}: {match.group(3)}")
+        elif line.startswith("ERROR") or "not found" in line:
+            wrong[""] = Unreadable(f"the server's client could not ask: {line}")
+    return wrong

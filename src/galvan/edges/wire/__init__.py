@@ -1,0 +1,89 @@
+"""The wire: what an outsider finds at a port. Opens connections, reads, judges; changes nothing.
+
+`Wire` answers attempts with trials. Whatever fails on the way is a trial too, never a traceback and never a pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from galvan.edges.wire import capture, group, served, server
+from galvan.edges.wire.dial import Dialer, Ended, OperatorDialer, Sink, Source
+from galvan.model import (
+    Attempt,
+    Capture,
+    ClientHello,
+    GalvanError,
+    GroupHello,
+    Listening,
+    Login,
+    Outcome,
+    SecretRef,
+    Served,
+    Trial,
+)
+
+__all__ = ["Dialer", "OperatorDialer", "Sink", "Source", "Wire"]
+
+DIAL = 5.0  # seconds for one connection
+LIMIT = 20.0  # seconds for a whole trial (a Served makes three connections)
+MARGIN = 30.0  # seconds on top of a recording: to start it, to bring it here, to write the marker
+
+
+class Wire:
+    """The prober of the wire.
+
+    secret: the value of a named secret, asked at the moment of use.
+    run: (vantage, script) → what a POSIX shell script printed on that host.
+    record: (host, ports, seconds) → a libpcap capture of these TCP ports.
+    mark: (host, marker) → writes the marker into the database there.
+    Each may raise GalvanError, OSError or TimeoutError: the trial is then DEAD, with the reason.
+    """
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        secret: Callable[[SecretRef], str],
+        run: Callable[[str, str], Awaitable[str]],
+        record: Callable[[str, tuple[int, ...], float], Awaitable[bytes]],
+        mark: Callable[[str, str], Awaitable[None]],
+        *,
+        dial_timeout: float = DIAL,
+        limit: float = LIMIT,
+        seconds: float = capture.SECONDS,
+    ) -> None:
+        self._dialer, self._secret = dialer, secret
+        self._run, self._record, self._mark = run, record, mark
+        self._dial, self._limit, self._seconds = dial_timeout, limit, seconds
+
+    async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
+        """Tries it once from `vantage` (for a Capture, the host in it is the vantage)."""
+        limit = self._seconds + MARGIN if isinstance(attempt, Capture) else self._limit
+        try:
+            async with asyncio.timeout(limit):
+                return await self._attempt(vantage, attempt)
+        except Ended as end:
+            return end.trial
+        except TimeoutError:
+            return Trial(Outcome.DEAD, f"the trial was begun, but did not end within {limit:g} s")
+        except (OSError, EOFError) as error:  # ssl.SSLError is an OSError
+            return Trial(Outcome.DEAD, f"{type(error).__name__}: {error}")
+        except GalvanError as error:
+            return Trial(Outcome.DEAD, str(error))
+
+    async def _attempt(self, vantage: str, attempt: Attempt) -> Trial:
+        if isinstance(attempt, Login):
+            return await server.login(self._dialer, vantage, attempt, self._secret, self._dial)
+        if isinstance(attempt, ClientHello):
+            return await server.hello(self._dialer, vantage, attempt, self._dial)
+        if isinstance(attempt, Served):
+            return await served.served(self._dialer, vantage, attempt, self._dial)
+        if isinstance(attempt, GroupHello):
+            return await group.group_hello(self._dialer, vantage, attempt, self._run, self._dial)
+        if isinstance(attempt, Capture):
+            return await capture.capture(attempt, self._record, self._mark, self._seconds)
+        if isinstance(attempt, Listening):
+            return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
+        assert_never(attempt)

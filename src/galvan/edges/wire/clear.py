@@ -1,0 +1,111 @@
+"""Is a captured stream TLS, or clear text? Pure; what is not seen to be TLS counts as clear text.
+
+A stream that was captured from its beginning has to be records from the first byte; only the MySQL prelude may come
+before: the server's greeting (or its error) and the client's SSLRequest, which carry no data. A run from the middle
+(the capture began later, or missed a packet) has to fall into records from some boundary within the first 18 KiB on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from galvan.edges.wire.packets import SSL
+from galvan.edges.wire.pcap import Stream, streams
+from galvan.edges.wire.records import APPLICATION, HEADER, LARGEST, plausible, split
+from galvan.model import Outcome, Trial
+
+PROXY2 = b"\r\n\r\n\x00\r\nQUIT\n"  # signature of the PROXY protocol, version 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One stream: how many TLS records it holds, and the first clear bytes if there are any."""
+
+    records: int
+    clear: bytes = b""
+
+
+def judge(stream: Stream, server: bool) -> Judged:
+    """`server`: the stream comes from the watched port."""
+    count = 0
+    for place, run in enumerate(stream.runs):
+        if place == 0 and stream.whole:
+            run = after_prelude(run, server)
+            found, rest = split(run)
+            if rest and not plausible(rest[:HEADER]):
+                return Judged(count, rest)
+            count += len(found)
+        else:
+            boundary = first_boundary(run)
+            if boundary is None:
+                return Judged(count, run)
+            count += len(split(run[boundary:])[0])
+    return Judged(count)
+
+
+def after_prelude(run: bytes, server: bool) -> bytes:
+    """Without the clear packets that may come before TLS at the MySQL port."""
+    if not server and run[:12] == PROXY2 and len(run) >= 16:
+        run = run[16 + int.from_bytes(run[14:16], "big") :]
+    elif not server and run[:6] == b"PROXY " and b"\r\n" in run[:107]:
+        run = run.partition(b"\r\n")[2]
+    size = int.from_bytes(run[:3], "little")
+    if server and run[3:4] == b"\0" and run[4:5] in (b"\x0a", b"\xff") and 3 <= size <= 1024:
+        return after_error(run[4 + size :])
+    if not server and run[:4] == b"\x20\0\0\x01" and int.from_bytes(run[4:8], "little") & SSL:
+        return run[36:]
+    return run
+
+
+def after_error(run: bytes) -> bytes:
+    """Without the error packet that a server sends after a client that said nothing (a health check). Any error that
+    follows a login in clear is met in the client's stream."""
+    size = int.from_bytes(run[:3], "little")
+    return run[4 + size :] if run[4:5] == b"\xff" and 3 <= size <= 512 else run
+
+
+def first_boundary(run: bytes) -> int | None:
+    """The offset from which the run is nothing but records (the last one may be cut off), or None."""
+    for at in range(min(len(run), HEADER + LARGEST + 1)):
+        if not plausible(run[at : at + HEADER]):
+            continue
+        found, rest = split(run[at:])
+        if rest and not plausible(rest[:HEADER]):
+            continue
+        # one record that ends nowhere proves little: it has to be at the front, or look like TLS traffic under way
+        if found or at == 0 or (len(rest) >= HEADER and rest[:3] == bytes([APPLICATION, 3, 3])):
+            return at
+    return None
+
+
+def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
+    """CLEAR with the evidence, DEAD for a port where no TLS record was seen, else ENCRYPTED with the counts.
+
+    Raises Unreadable where the bytes are no capture.
+    """
+    flows = dict.fromkeys(ports, 0)
+    sizes, records = dict(flows), dict(flows)
+    for stream in streams(pcap):
+        port = next((p for p in (stream.source[1], stream.target[1]) if p in flows), None)
+        if port is None:
+            continue
+        flows[port] += 1
+        sizes[port] += stream.size
+        if marker and any(marker.encode() in run for run in stream.runs):
+            return Trial(Outcome.CLEAR, f"port {port}: the marker {marker} went over the wire in clear ({stream})")
+        judged = judge(stream, stream.source[1] == port)
+        if judged.clear:
+            return Trial(Outcome.CLEAR, f"port {port}: clear text ({stream}): {shown(judged.clear)}")
+        records[port] += judged.records
+    if missing := [port for port in ports if not records[port]]:
+        names = ", ".join(f"{p} ({flows[p]} streams, {sizes[p]} bytes)" for p in missing)
+        return Trial(Outcome.DEAD, f"nothing was measured: no TLS record, and no clear text, was seen on port {names}")
+    if not ports:
+        return Trial(Outcome.DEAD, "nothing was measured: no port was named")
+    return Trial(Outcome.ENCRYPTED, "; ".join(
+        f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records" for p in ports))
+
+
+def shown(data: bytes) -> str:
+    """The first bytes as ASCII, dots for the rest."""
+    return "".join(chr(b) if 32 <= b < 127 else "." for b in data[:48])

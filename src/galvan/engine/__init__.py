@@ -1,0 +1,1 @@
+"""The engine: gather, audit, plan, apply, prove. One verb, one file."""

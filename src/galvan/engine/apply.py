@@ -1,0 +1,240 @@
+"""Apply: carry one wave out, all or nothing. The end of every wave is a safe place to stop.
+
+`remember` writes down on the host what a wave is about to change, so that any operator can undo it later; `carry_out`
+works on fresh facts and is harmless when done twice, which is what lets a killed run go on. A wave that fails is put
+back; if even that fails the error says both, and the host is left for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from galvan.cluster.facts import GATE, LONG
+from galvan.cluster.health import commit_rate, complaints, may_take_down
+from galvan.cluster.order import Wave
+from galvan.engine.choreography import Choreography
+from galvan.engine.gather import gather
+from galvan.model import (
+    Cluster,
+    Fact,
+    GalvanError,
+    Host,
+    HostFacts,
+    NotHealed,
+    Remote,
+    Restart,
+    Role,
+    Snapshot,
+    State,
+    Step,
+    Unreachable,
+    Unreadable,
+    Unsafe,
+    remaining,
+)
+
+CALM = 45.0
+"""Seconds that passing complaints (a member still catching up) may last before a gate refuses."""
+RETURN = 600.0
+"""Seconds that a restarted member may take to be Synced again: an incremental transfer of a busy minute fits well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What carrying out needs: the cluster, the hands, the voice, and the law-3 look before a restart."""
+
+    cluster: Cluster
+    remote: Remote
+    choreography: Choreography
+    preflight: Callable[[Host], Any]  # awaitable of complaints
+    say: Callable[[str, str], None]  # wave, what happened
+    calm: float = CALM
+    poll: float = 0.5
+
+
+async def look(crew: Crew, host: Host, facts: Sequence[Fact[Any]]) -> HostFacts:
+    alone = replace(crew.cluster, hosts=(host,))
+    return (await gather(alone, facts, crew.remote)).of(host.name)
+
+
+def _host(crew: Crew, name: str) -> Host:
+    return next(host for host in crew.cluster.hosts if host.name == name)
+
+
+async def carry_out(wave: Wave, crew: Crew) -> None:
+    """Raises Unsafe (nothing was changed), or NotHealed / Unreachable (what was begun was put back, or the text says not)."""
+    host = _host(crew, wave.host)
+    todo = await _todo(wave, host, crew)
+    if not todo:
+        if wave.restarts:
+            await crew.choreography.welcome(host, crew.remote)
+        crew.say(wave.id, "already as wanted")
+        return
+    restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
+    gone = await _is_down(host, crew) if restarts else False
+    if restarts:
+        await _gate(host, crew, gone)
+    begun: list[Step] = []
+    try:
+        await _act(wave, host, todo, begun, crew)
+        if restarts:
+            await _restart(wave, host, todo, begun, crew, gone)
+        await _confirm(wave, host, todo, crew)
+    except Unsafe:
+        await _revert(wave, host, begun, crew)
+        raise
+    except GalvanError as why:
+        raise await _put_back(wave, host, begun, crew, why) from why
+    crew.say(wave.id, "done")
+
+
+async def _todo(wave: Wave, host: Host, crew: Crew) -> list[Step]:
+    """The steps with something left. Drift since the plan is refused: a third value is somebody else's work."""
+    facts = await look(crew, host, [step.read for step in wave.steps])
+    todo = []
+    for step in wave.steps:
+        try:
+            seen = facts[step.read]
+        except Unreadable as why:
+            if isinstance(why, Unreachable) or not wave.restarts:
+                raise
+            todo.append(step)  # its server is down: a killed restart, or one that never came back
+            continue
+        if left := remaining(step, seen):
+            _refuse_drift(step, seen, left)
+            todo.append(step)
+    return todo
+
+
+def _refuse_drift(step: Step, seen: State, left: State) -> None:
+    if any(isinstance(action, Restart) for action in step.do):
+        return
+    for key in left:
+        if key in step.before and seen.get(key) != step.before[key]:
+            raise Unsafe(
+                f"{step.host}: {key} is {seen.get(key)!r}; the plan saw {step.before[key]!r}. Somebody changed it since: plan again"
+            )
+
+
+async def _is_down(host: Host, crew: Crew) -> bool:
+    facts = await look(crew, host, GATE)
+    try:
+        facts[GATE[1]]
+    except Unreachable:
+        raise
+    except Unreadable:
+        return True
+    return False
+
+
+async def _gate(host: Host, crew: Crew, gone: bool) -> None:
+    """Law 5, on fresh facts. A member that is already down is only asked of the others."""
+    cluster = crew.cluster
+    before = await gather(cluster, GATE, crew.remote)
+    for _ in range(int(crew.calm / crew.poll) or 1):
+        await asyncio.sleep(crew.poll)
+        now = await gather(cluster, (*GATE, LONG), crew.remote)
+        if gone or not [*complaints(now)]:
+            break
+    if gone:
+        _others_serve(host, now)
+        return
+    rate = commit_rate(before, now) if not [*complaints(before)] else 0.0
+    may_take_down(host.name, now, rate)
+
+
+def _others_serve(host: Host, snapshot: Snapshot) -> None:
+    others = [h for h in snapshot.cluster.having(Role.DATABASE) if h != host]
+    size = len(snapshot.cluster.having(Role.DATABASE, Role.ARBITRATOR))
+    told = [
+        text
+        for text in complaints(snapshot)
+        if not text.startswith(f"{host.name} ") and f"counts {size - 1} members" not in text
+    ]
+    if told or not others:
+        raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told or ["it is alone"]))
+
+
+async def _act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew) -> None:
+    """Everything but the restarts, which the wave makes once, at its end."""
+    for step in todo:
+        actions = [action for action in step.do if not isinstance(action, Restart)]
+        if actions:
+            begun.append(step)
+            crew.say(wave.id, step.title)
+        for action in actions:
+            await crew.remote.act(host, action, wave.id)
+
+
+async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew, gone: bool) -> None:
+    restart = next(action for step in todo for action in step.do if isinstance(action, Restart))
+    if told := await crew.preflight(host):
+        raise NotHealed(f"{host.name} was not restarted: " + "; ".join(told))
+    if not gone:
+        await crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text))
+    begun += [step for step in todo if step not in begun]
+    crew.say(wave.id, f"restart {restart.unit}")
+    await crew.remote.act(host, restart, wave.id)
+    await _synced(host, crew)
+    await crew.choreography.welcome(host, crew.remote)
+
+
+async def _synced(host: Host, crew: Crew) -> None:
+    """ "active" and a listening port prove nothing: the member must say Synced and everyone must count it."""
+    told: list[str] = ["it did not answer"]
+    for _ in range(int(RETURN / crew.poll)):
+        told = [*complaints(await gather(crew.cluster, GATE, crew.remote))]
+        if not told:
+            return
+        await asyncio.sleep(crew.poll)
+    raise NotHealed(f"{host.name} restarted and did not come back within {RETURN:.0f} s: " + "; ".join(told))
+
+
+async def _confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
+    facts = await look(crew, host, [step.read for step in todo])
+    for step in todo:
+        if left := remaining(step, facts[step.read]):
+            seen = {key: facts[step.read].get(key) for key in left}
+            raise NotHealed(f"{host.name}: {step.title} ran, and {dict(seen)} is still not {dict(left)}")
+
+
+async def _put_back(wave: Wave, host: Host, begun: Sequence[Step], crew: Crew, why: GalvanError) -> GalvanError:
+    """The error to raise: what failed, and what became of the host."""
+    if not begun:
+        return why
+    try:
+        await _revert(wave, host, begun, crew)
+    except GalvanError as worse:
+        return NotHealed(f"{why}. Putting {host.name} back failed too, it was left alone: {worse}")
+    return NotHealed(f"{why}. {host.name} was put back as it was; no other host was touched")
+
+
+async def _revert(wave: Wave, host: Host, begun: Sequence[Step], crew: Crew) -> None:
+    """Undo in reverse. A restart is undone only where the server is not as it was before."""
+    if not begun:
+        return
+    crew.say(wave.id, "putting it back")
+    restart: Restart | None = None
+    for step in reversed(begun):
+        for action in step.undo:
+            if isinstance(action, Restart):
+                restart = action
+            else:
+                await crew.remote.act(host, action, wave.id)
+    if restart is None:
+        return
+    step = next(s for s in begun if any(isinstance(a, Restart) for a in s.do))
+    facts = await look(crew, host, [step.read])
+    try:
+        untouched = all(facts[step.read].get(key) == value for key, value in step.before.items())
+    except Unreachable:
+        raise
+    except Unreadable:
+        untouched = False
+    if not untouched:
+        await crew.remote.act(host, restart, wave.id)
+        await _synced(host, crew)
+    await crew.choreography.welcome(host, crew.remote)

@@ -1,0 +1,97 @@
+"""Farewell and welcome: a host leaves the balancer before it restarts, and comes back when it serves.
+
+With a balancer: drained through its runtime socket (new connections go elsewhere), pools recycle, sessions that have
+been idle for long are closed, and only what is left at the limit is cut, and named. Without one it says that clients
+will see a reconnect. A host that the operator had drained by hand stays drained: a mark on the host says whose drain it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from galvan.cluster.balancer import BALANCER, Server, set_state
+from galvan.cluster.facts import SESSIONS, Session
+from galvan.cluster.quote import sh
+from galvan.engine.gather import gather
+from galvan.model import Cluster, Fact, Host, NotHealed, Remote, Role, Shell, Sql
+
+_MARK = "/var/lib/galvan/drained"
+DRAINED: Fact[bool] = Fact(
+    "host.drained", Shell(f"[ -e {_MARK} ] && echo yes || true"), lambda output: "yes" in output, stable=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choreography:
+    """`recycle` seconds for pools to let go, `idle` seconds after which a sleeping session is closed."""
+
+    cluster: Cluster
+    recycle: float
+    idle: float
+    poll: float = 1.0
+    up_limit: float = 60.0
+
+    async def farewell(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
+        doors = await self._doors(host, remote)
+        if not doors:
+            left = await self._sessions(host, remote)
+            if left:
+                say(f"no balancer knows {host.name}: {len(left)} client sessions will see a reconnect ({_named(left)})")
+            return
+        if all(server.status == "UP" for _, server in doors):
+            await remote.act(host, sh("mkdir -p -m 700 /var/lib/galvan; : >{{mark}}", mark=_MARK), "drain")
+        for balancer, server in doors:
+            await remote.act(balancer, set_state(server.backend, server.name, "drain"), "drain")
+        say(f"drained on {', '.join(balancer.name for balancer, _ in doors)}")
+        await self._empty(host, remote, say)
+
+    async def _empty(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
+        left = await self._sessions(host, remote)
+        for _ in range(int(self.recycle / self.poll)):
+            if not left:
+                return
+            for session in left:
+                if session.command == "Sleep" and session.idle > self.idle and not session.open:
+                    await remote.act(host, Sql(f"KILL CONNECTION {session.id}"), "drain")
+            await asyncio.sleep(self.poll)
+            left = await self._sessions(host, remote)
+        if left:
+            say(f"{len(left)} sessions did not let go within {self.recycle:.0f} s and are cut: {_named(left)}")
+
+    async def welcome(self, host: Host, remote: Remote) -> None:
+        """Back behind the door, if it was this run's (or a killed run's) drain that took it out."""
+        ours = (await gather(replace(self.cluster, hosts=(host,)), [DRAINED], remote)).of(host.name)[DRAINED]
+        if not ours:
+            return
+        for balancer, server in await self._doors(host, remote):
+            await remote.act(balancer, set_state(server.backend, server.name, "ready"), "drain")
+        for _ in range(int(self.up_limit / 0.5)):
+            if all(server.status == "UP" for _, server in await self._doors(host, remote)):
+                await remote.act(host, sh("rm -f {{mark}}", mark=_MARK), "drain")
+                return
+            await asyncio.sleep(0.5)
+        raise NotHealed(f"{host.name} is Synced, but its balancer has not called it UP for {self.up_limit:.0f} s")
+
+    async def _doors(self, host: Host, remote: Remote) -> list[tuple[Host, Server]]:
+        """Every place behind which a balancer keeps this host. Raises Unreadable where a balancer cannot be asked."""
+        balancers = self.cluster.having(Role.LOAD_BALANCER)
+        if not balancers:
+            return []
+        snapshot = await gather(replace(self.cluster, hosts=balancers), [BALANCER], remote)
+        return [
+            (facts.host, server)
+            for facts in snapshot.hosts
+            for server in facts[BALANCER]
+            if server.address == host.address
+        ]
+
+    async def _sessions(self, host: Host, remote: Remote) -> tuple[Session, ...]:
+        facts = (await gather(replace(self.cluster, hosts=(host,)), [SESSIONS], remote)).of(host.name)
+        return tuple(session for session in facts[SESSIONS] if session.client)
+
+
+def _named(sessions: Sequence[Session]) -> str:
+    names = [f"{s.who} {'in a transaction' if s.open else s.command.lower()}" for s in sessions[:6]]
+    return ", ".join(names) + (f" and {len(sessions) - 6} more" if len(sessions) > 6 else "")

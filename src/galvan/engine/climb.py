@@ -1,0 +1,161 @@
+"""A run's worker: lock, remember, carry out, watch, release. Answers are JSON, so that a durable run can keep them."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import socket
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from galvan.cluster.order import Wave
+from galvan.cluster.quote import sh
+from galvan.engine.apply import Crew, carry_out
+from galvan.engine.document import Json, wave_document
+from galvan.engine.plan import Plan
+from galvan.engine.watch import Ledger, watch
+from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe
+
+T = TypeVar("T")
+HOME = "/var/lib/galvan"
+_LOCK = """
+mkdir -p -m 700 {{home}}
+if ! mkdir {{home}}/lock 2>/dev/null; then
+  case $(cat {{home}}/lock/owner 2>/dev/null) in
+    *"run {{plain}}"*|*"run {{other}}"*) ;;
+    *) echo "locked by: $(cat {{home}}/lock/owner 2>/dev/null || echo an unnamed run)" >&2; exit 1 ;;
+  esac
+fi
+printf '%s\\n' {{owner}} >{{home}}/lock/owner
+"""
+_UNLOCK = 'case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}}"*) rm -rf {{home}}/lock ;; esac'
+
+
+@dataclass(slots=True)
+class Climb:
+    """`instead`: the run whose lock this one may take over (a rollback of a killed run)."""
+
+    run: str
+    plan: Plan
+    crew: Crew
+    tips: Mapping[str, Tip]
+    loop: asyncio.AbstractEventLoop
+    ledger: Ledger
+    window: float = 60.0
+    accepted: frozenset[str] = frozenset()
+    instead: str = "-"
+    stopping: bool = field(default=False)
+
+    def stop_asked(self) -> bool:
+        return self.stopping
+
+    def lock(self) -> Json:
+        return self._answer(self._lock())
+
+    def remember(self, number: int) -> Json:
+        return self._answer(self._remember(number, self.plan.waves[number]))
+
+    def carry_out(self, number: int, blocked: Sequence[str]) -> Json:
+        wave = self.plan.waves[number]
+        kept = tuple(step for step in wave.steps if step.tip not in blocked)
+        return self._answer(self._carry_out(replace(wave, steps=kept)))
+
+    def watch(self, tip: str) -> Json:
+        return self._answer(self._watch(self.tips[tip]))
+
+    def release(self, status: str) -> Json:
+        return self._answer(self._release())
+
+    def _answer(self, work: Coroutine[Any, Any, Json]) -> Json:
+        """A named error becomes an answer; anything else is a bug and ends the process."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        except Unsafe as why:
+            return {"failed": str(why), "kind": "refused"}
+        except GalvanError as why:
+            return {"failed": str(why), "kind": "stopped"}
+
+    def _hosts(self) -> tuple[Host, ...]:
+        """The hosts that the run may change, and all members: nobody else may change those meanwhile."""
+        named = {wave.host for wave in self.plan.waves}
+        return tuple(h for h in self.crew.cluster.hosts if h.role is Role.DATABASE or h.name in named)
+
+    async def _lock(self) -> Json:
+        who = f"{getpass.getuser()} on {socket.gethostname()}, run {self.run}, since {time.strftime('%F %T %z')}"
+        action = _script(_LOCK, owner=who, run=self.run, other=self.instead)
+        taken: list[Host] = []
+        for host in self._hosts():
+            try:
+                await self.crew.remote.act(host, action, "lock")
+            except GalvanError as why:
+                await self._unlock(taken)
+                hint = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
+                raise Unsafe(f"{why} ({hint})") from why
+            taken.append(host)
+        return {}
+
+    async def _remember(self, number: int, wave: Wave) -> Json:
+        """The wave with its undo, on its host: any operator can roll it back from there."""
+        host = next(h for h in self.crew.cluster.hosts if h.name == wave.host)
+        if wave.back:
+            return {}
+        entry = {"run": self.run, "at": time.time(), "cluster": self.plan.cluster, "wave": wave_document(wave)}
+        await self.crew.remote.act(
+            host,
+            sh(
+                "umask 077; mkdir -p {{dir}}\n[ -e {{path}} ] || { printf '%s\\n' {{entry}} >{{path}}.new; sync {{path}}.new; mv {{path}}.new {{path}}; }",
+                dir=f"{HOME}/runs/{self.run}", path=f"{HOME}/runs/{self.run}/{number:03}.json", entry=json.dumps(entry),
+            ),
+            "remember",
+        )  # fmt: skip
+        return {}
+
+    async def _carry_out(self, wave: Wave) -> Json:
+        await carry_out(wave, self.crew)
+        return {}
+
+    async def _watch(self, tip: Tip) -> Json:
+        self.crew.say(f"switch {tip.id}", f"watching who still goes the old way, {self.window:.0f} s")
+        found = await watch(
+            tip,
+            self.crew.cluster,
+            self.crew.remote,
+            self.window,
+            self.ledger,
+            lambda text: self.crew.say(f"switch {tip.id}", text),
+        )
+        left = [impact for impact in found if impact.who not in self.accepted]
+        if not left:
+            return {}
+        return {"seen": "; ".join(f"{i.who} on {i.host} {i.what}: {i.evidence}" for i in left)}
+
+    async def _release(self) -> Json:
+        await self._unlock(self._hosts())
+        return {}
+
+    async def _unlock(self, hosts: Sequence[Host]) -> None:
+        for host in hosts:
+            await self.crew.remote.act(host, _script(_UNLOCK, run=self.run), "unlock")
+
+
+def _script(template: str, run: str, owner: str = "", other: str = "-") -> Shell:
+    """Run ids are our own: letters, digits and dashes, safe inside a pattern."""
+    text = template.replace("{{plain}}", run).replace("{{other}}", other)
+    return sh(text, home=HOME, owner=owner)
+
+
+def with_watch(document: Json, tips: Mapping[str, Tip]) -> Json:
+    """Marks the wave before which each watched tip must have been seen quiet: its first one of NARROW."""
+    watched: set[str] = set()
+    for wave in document["waves"]:
+        wave["watch"] = []
+        if wave["back"] or Stage[wave["stage"].upper()] < Stage.ACCOUNTS:
+            continue
+        for tip in sorted({step["tip"] for step in wave["steps"]} - watched):
+            if tips[tip].moved:
+                wave["watch"].append(tip)
+                watched.add(tip)
+    return document

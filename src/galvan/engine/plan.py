@@ -1,0 +1,99 @@
+"""Plan: what has to change, as waves in order. Pure; nothing is asked and nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from galvan.cluster.order import Wave, waves
+from galvan.engine.gather import fingerprint
+from galvan.model import (
+    Blind,
+    Certificate,
+    Finding,
+    Impact,
+    Need,
+    ProviderOption,
+    Role,
+    Rung,
+    Setting,
+    Snapshot,
+    Step,
+    Tip,
+    Unreadable,
+    Verdict,
+)
+
+Settle = Callable[[Iterable[Setting | ProviderOption], Snapshot], Iterable[Step]]
+Certify = Callable[[Iterable[Certificate], Snapshot], Iterable[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Bound to the fingerprint of what was seen. `refused`: tips left out, and why (host and reason)."""
+
+    cluster: str
+    fingerprint: str
+    tips: tuple[str, ...]
+    to: Rung
+    waves: tuple[Wave, ...]
+    impact: tuple[Impact, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def restarts(self) -> Mapping[str, int]:
+        """Restarts per host; a wave restarts its host once however many of its steps ask for it."""
+        counts: dict[str, int] = {}
+        for wave in self.waves:
+            counts[wave.host] = counts.get(wave.host, 0) + wave.restarts
+        return counts
+
+    def seconds(self, recycle_wait: float) -> float:
+        """A rough estimate: a restart with its drain, or a moment."""
+        return sum(12.0 + recycle_wait / 2 if wave.restarts else 1.0 for wave in self.waves)
+
+
+def plan(
+    findings: Sequence[Finding], snapshot: Snapshot, tips: Sequence[Tip], to: Rung, order: Sequence[str],
+    settle: Settle, certify: Certify,
+) -> Plan:  # fmt: skip
+    """Tips whose facts are unknown are refused (Blind), the others go on. `order`: hosts, the writer last."""
+    refused: dict[str, str] = {}
+    changes: list[Step | Need] = []
+    for tip in tips:
+        try:
+            changes += tip.mend(_failing(tip, findings), snapshot, to)
+        except (Blind, Unreadable) as why:
+            refused[tip.id] = str(why)
+    steps = [change for change in changes if isinstance(change, Step)]
+    steps += certify([change for change in changes if isinstance(change, Certificate)], snapshot)
+    steps += settle([change for change in changes if isinstance(change, (Setting, ProviderOption))], snapshot)
+    names = tuple(tip.id for tip in tips if tip.id not in refused)
+    impact = tuple(_impact(tip, snapshot) for tip in tips if tip.id in names)
+    return Plan(
+        snapshot.cluster.name, fingerprint(snapshot, tips), names, to, tuple(waves(steps, order)),
+        tuple(i for found in impact for i in found), refused,
+    )  # fmt: skip
+
+
+def _failing(tip: Tip, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    mine = [finding for finding in findings if finding.tip == tip.id]
+    if unknown := [f for f in mine if f.verdict is Verdict.UNKNOWN and f.rung is not Rung.OPEN]:
+        why = "; ".join(f"{f.check}@{f.host}: {f.seen}" for f in unknown[:3])
+        raise Blind(f"{len(unknown)} checks could not look, so nothing is planned for it: {why}")
+    return tuple(f for f in mine if f.verdict is Verdict.FAIL)
+
+
+def _impact(tip: Tip, snapshot: Snapshot) -> tuple[Impact, ...]:
+    """Who would be hurt as far as can be seen now; what cannot be seen yet is watched for in SWITCH."""
+    try:
+        return tuple(tip.impact(snapshot, None))
+    except Unreadable:
+        return ()
+
+
+def host_order(snapshot: Snapshot, sessions: Mapping[str, int]) -> tuple[str, ...]:
+    """All hosts in their own order, databases by how many clients they serve: the writer goes last."""
+    names = [host.name for host in snapshot.cluster.hosts]
+    database = {host.name for host in snapshot.cluster.having(Role.DATABASE)}
+    return tuple(sorted(names, key=lambda name: (name in database, sessions.get(name, 0), names.index(name))))

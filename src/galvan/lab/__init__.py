@@ -1,0 +1,61 @@
+"""A practice cluster of real hosts on this machine."""
+
+from __future__ import annotations
+
+from galvan.lab import lifecycle
+from galvan.lab.books import LoadReport
+from galvan.lab.errors import LabError
+from galvan.lab.lifecycle import HostStatus, current, running, status
+from galvan.lab.load import load, load_running, load_status, start_load, stop_load
+from galvan.lab.podman import execute
+from galvan.lab.topology import SUBNET, Host, Lab, Options, Say
+
+__all__ = [
+    "Host",
+    "HostStatus",
+    "Lab",
+    "LabError",
+    "LoadReport",
+    "Options",
+    "current",
+    "down",
+    "execute",
+    "load",
+    "load_running",
+    "load_status",
+    "reset",
+    "running",
+    "ssh_argv",
+    "start_load",
+    "status",
+    "stop_load",
+    "up",
+]
+
+
+def up(
+    nodes: int = 3,
+    release: str = "bookworm",
+    sst: str = "mariabackup",
+    multi_writer: bool = False,
+    say: Say = print,
+    subnet: str = SUBNET,
+) -> Lab:
+    """Bring a lab up; a healthy one with the same options is returned as it is."""
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet), say)
+
+
+def down(say: Say = print, purge: bool = False) -> None:
+    """Take the lab away: containers, network, keys and passwords; with `purge` the images too."""
+    lifecycle.down(say, purge)
+
+
+def reset(say: Say = print) -> Lab:
+    """Fresh hosts with the same options and the same operator key."""
+    return lifecycle.reset(say)
+
+
+def ssh_argv(host: str) -> list[str]:
+    """The command line that logs in to a host as root."""
+    lab = current()
+    return ["ssh", "-F", str(lab.ssh_config), lab.host(host).name]

@@ -1,0 +1,62 @@
+"""lb1: one front door for the application, with a health check that knows Galera."""
+
+from __future__ import annotations
+
+from galvan.lab.podman import File, execute, put
+from galvan.lab.topology import Lab
+
+FRONT_DOOR = 3307
+CONFIG = """\
+global
+    log /dev/log local0
+    stats socket /run/haproxy/admin.sock mode 600 level admin
+    stats timeout 2m
+    user haproxy
+    group haproxy
+    maxconn 4000
+
+defaults
+    log global
+    mode tcp
+    option tcplog
+    option redispatch
+    retries 3
+    timeout connect 5s
+    timeout client 10m
+    timeout server 10m
+    timeout check 2s
+
+frontend front_door
+    bind *:{port}
+    maxconn 2000
+    default_backend galera
+
+backend galera
+    balance {balance}
+    option httpchk
+    default-server check port 9200 inter 1s fastinter 500ms rise 2 fall 2 on-marked-down shutdown-sessions
+"""
+UP = """
+systemctl enable --quiet haproxy && systemctl restart haproxy
+tries=0
+until [ "$(echo 'show stat' | socat - /run/haproxy/admin.sock | grep -c '^galera,db.*,L7OK,')" = {servers} ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 100 ] || {{ echo 'show stat' | socat - /run/haproxy/admin.sock | cut -d, -f1,2,18,37 >&2; exit 1; }}
+  sleep 0.2
+done"""
+
+
+def start(lab: Lab) -> None:
+    """Open the front door and wait until the balancer has found every server up."""
+    put("lb1", (File("/etc/haproxy/haproxy.cfg", config(lab)),))
+    execute("lb1", UP.format(servers=len(lab.databases)), limit=60)
+
+
+def config(lab: Lab) -> str:
+    """Pure: haproxy.cfg. One writer unless asked otherwise: certification conflicts then cannot happen."""
+    balance = "leastconn" if lab.options.multi_writer else "roundrobin"
+    lines = []
+    for number, host in enumerate(lab.databases):
+        backup = " backup" if number and not lab.options.multi_writer else ""
+        lines.append(f"    server {host.name} {host.address}:3306{backup}\n")
+    return CONFIG.format(port=FRONT_DOOR, balance=balance) + "".join(lines)

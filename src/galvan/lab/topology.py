@@ -1,0 +1,114 @@
+"""Which hosts a lab has, where they live, and the options it was made with."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from galvan.lab.errors import LabError
+
+Say: TypeAlias = Callable[[str], object]
+
+RELEASES = ("bookworm", "trixie")
+SST_METHODS = ("mariabackup", "rsync")
+SUBNET = "10.89.77.0/24"
+LIMITS = (2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a lab is made; `reset` makes the same one again."""
+
+    nodes: int = 3
+    release: str = "bookworm"
+    sst: str = "mariabackup"
+    multi_writer: bool = False
+    subnet: str = SUBNET
+
+    def check(self) -> None:
+        if not LIMITS[0] <= self.nodes <= LIMITS[1]:
+            raise LabError(f"a lab has {LIMITS[0]} to {LIMITS[1]} database hosts, not {self.nodes}")
+        if self.release not in RELEASES:
+            raise LabError(f"no lab image for release {self.release!r}: choose one of {', '.join(RELEASES)}")
+        if self.sst not in SST_METHODS:
+            raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
+        try:
+            network = ipaddress.IPv4Network(self.subnet)
+        except ValueError as error:
+            raise LabError(f"{self.subnet!r} is no IPv4 network ({error}): give one like {SUBNET}") from None
+        if network.prefixlen > 24:
+            raise LabError(f"the network {self.subnet} is too small for the lab's addresses: give a /24 or wider")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    name: str
+    role: str  # database, load_balancer, application, outsider
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A running lab: its options, its hosts and where its keys lie."""
+
+    options: Options
+    hosts: tuple[Host, ...]
+    state: Path
+
+    @property
+    def databases(self) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if host.role == "database")
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.state / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.state / "known_hosts"
+
+    @property
+    def identity(self) -> Path:
+        return self.state / "id_ed25519"
+
+    @property
+    def password_file(self) -> Path:
+        return self.state / "app.password"
+
+    def host(self, name: str) -> Host:
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"the lab has no host {name!r}: it has {', '.join(h.name for h in self.hosts)}")
+
+
+def hosts_of(options: Options) -> tuple[Host, ...]:
+    """Pure: every host has the same address in every lab of the same subnet."""
+    base = ipaddress.IPv4Network(options.subnet).network_address
+    members = [Host(f"db{n}", "database", str(base + 10 + n)) for n in range(1, options.nodes + 1)]
+    others = (("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66))
+    return (*members, *(Host(name, role, str(base + number)) for name, role, number in others))
+
+
+def lab_of(options: Options, state: Path) -> Lab:
+    return Lab(options, hosts_of(options), state)
+
+
+def dump(lab: Lab) -> str:
+    hosts = [asdict(host) for host in lab.hosts]
+    return json.dumps({"options": asdict(lab.options), "hosts": hosts}, indent=2) + "\n"
+
+
+def load(state: Path) -> Lab | None:
+    """The lab that is described in the state directory; none if it never came up whole."""
+    try:
+        options = Options(**json.loads((state / "lab.json").read_text())["options"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{state / 'lab.json'} is not readable ({error}): run `galvan lab down`") from None
+    return lab_of(options, state)

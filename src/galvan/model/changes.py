@@ -1,0 +1,129 @@
+"""What we will do: actions, steps, and the needs that tips state instead of acting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from galvan.model.facts import Fact, Shell, Sql, State
+from galvan.model.hosts import SecretRef
+from galvan.model.scales import Disruption, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The content of a file: the certificate that an authority signs for the request lying on the host at `csr`."""
+
+    authority: str
+    csr: str
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    common_name: str
+    days: int
+
+
+Content: TypeAlias = str | SecretRef | Signed
+
+
+@dataclass(frozen=True, slots=True)
+class PutFile:
+    """Atomic rename; what was there before is kept on the host under the wave's name, root-only."""
+
+    path: str
+    content: Content
+    mode: int = 0o644
+    owner: str = "root:root"
+    kind: str = "put"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFile:
+    """Puts back what was kept when `wave` first touched `path`; removes the file where there was none."""
+
+    path: str
+    wave: str
+    kind: str = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Stop and start of the database service; the edge asks the gate again in the same exec as the stop."""
+
+    members: int
+    unit: str = "mariadb"
+    kind: str = "restart"
+
+
+Action: TypeAlias = Shell | Sql | PutFile | RestoreFile | Restart
+
+
+class Scope(StrEnum):
+    HOST = "host"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change as data, built from what was seen: `before` is what the undo restores."""
+
+    id: str
+    tip: str
+    host: str
+    stage: Stage
+    read: Fact[State]
+    before: State
+    want: State
+    do: tuple[Action, ...]
+    undo: tuple[Action, ...]
+    title: str
+    disruption: Disruption = Disruption.NONE
+    scope: Scope = Scope.HOST
+    deadman: float | None = None
+
+
+def remaining(step: Step, seen: State) -> State:
+    """What still differs. Empty before `do`: nothing to do; empty after: done; not empty later: drift."""
+    return {key: want for key, want in step.want.items() if seen.get(key) != want}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Need: a leaf of `authority` on `host`, at the place that `pki` keeps for it, good for these names."""
+
+    authority: str
+    host: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Need: a server option from `stage` on. `live`: also SET GLOBAL; otherwise it waits for that stage's restart.
+
+    A value of None takes the option out of Galvan's file.
+    """
+
+    host: str
+    section: str
+    name: str
+    value: str | None
+    stage: Stage
+    tip: str
+    reason: str
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOption:
+    """Need: a key of wsrep_provider_options from `stage` on; None takes the key out."""
+
+    host: str
+    name: str
+    value: str | None
+    stage: Stage
+    tip: str
+    reason: str
+
+
+Need: TypeAlias = Certificate | Setting | ProviderOption

@@ -1,0 +1,94 @@
+"""What we think of what we saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from galvan.model.errors import Unreadable
+from galvan.model.facts import HostFacts, Snapshot
+from galvan.model.hosts import Role
+from galvan.model.scales import Rung, Severity, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: Verdict
+    seen: str
+    want: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    check: str
+    tip: str
+    host: str | None
+    severity: Severity
+    verdict: Verdict
+    seen: str
+    want: str
+    rung: Rung = Rung.READY
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`rung` is the height that a host cannot claim while this check does not pass; `control` is its catalogue row."""
+
+    id: str
+    severity: Severity
+    title: str
+    rung: Rung
+    control: str
+    why: str
+    judge: Callable[[Snapshot], Iterator[Finding]]
+
+    @property
+    def tip(self) -> str:
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Who NARROW would hurt, and how we know. `who` is the name that `--accept-impact` takes."""
+
+    tip: str
+    host: str
+    who: str
+    what: str
+    evidence: str
+
+
+HostJudge: TypeAlias = Callable[[HostFacts, Snapshot], Judgement]
+
+
+def check(
+    id: str, severity: Severity, title: str, *, rung: Rung, control: str, role: Role = Role.DATABASE
+) -> Callable[[HostJudge], Check]:
+    """Makes a check out of a judgement of one host (and registers nothing); an unreadable fact becomes UNKNOWN.
+
+    The judgement's docstring is the `why` that `galvan explain` prints. `control` is the row of the control catalogue.
+    """
+
+    def lift(judge_host: HostJudge) -> Check:
+        def judge(snapshot: Snapshot) -> Iterator[Finding]:
+            for facts in snapshot.having(role):
+                try:
+                    said = judge_host(facts, snapshot)
+                except Unreadable as why:
+                    said = Judgement(Verdict.UNKNOWN, str(why), "")
+                tip = id.split(".", 1)[0]
+                yield Finding(id, tip, facts.host.name, severity, said.verdict, said.seen, said.want, rung)
+
+        return Check(id, severity, title, rung, control, " ".join((judge_host.__doc__ or "").split()), judge)
+
+    return lift
+
+
+def holds(good: bool, seen: str, want: str) -> Judgement:
+    return Judgement(Verdict.PASS if good else Verdict.FAIL, seen, want)
+
+
+def not_here(seen: str) -> Judgement:
+    """The check does not concern this host."""
+    return Judgement(Verdict.NOT_APPLICABLE, seen, "")

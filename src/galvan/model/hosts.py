@@ -1,0 +1,94 @@
+"""A cluster is a named set of hosts, and a policy: what its operator wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    DATABASE = "database"
+    ARBITRATOR = "arbitrator"
+    LOAD_BALANCER = "load_balancer"
+    APPLICATION = "application"
+    REPLICA = "replica"
+    MONITOR = "monitor"
+    OUTSIDER = "outsider"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """The name of a secret. Only an edge may learn the value, at the moment of use."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine. `ssh` is the alias that the user's ssh configuration knows; `address` is what the cluster dials."""
+
+    name: str
+    address: str
+    role: Role
+    ssh: str
+    kind: str = ""  # of a load balancer: haproxy, proxysql, maxscale
+    user: str | None = None
+    port: int | None = None
+    names: tuple[str, ...] = ()  # further names and virtual addresses that clients use
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAccount:
+    """An account whose password the operator lends for proofs (`galvan.yaml`: probe)."""
+
+    user: str
+    password: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A finding that the operator accepted, with a name and an end."""
+
+    check: str
+    host: str
+    reason: str
+    owner: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator wants. Times are seconds unless the name says days."""
+
+    min_tls: str = "TLSv1.2"
+    ciphers: str = (
+        "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
+        "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+    )
+    require: str = "SSL"  # or X509
+    leaf_days: int = 90
+    authority_days: int = 1095
+    warn_days: int = 30
+    watch_clients: bool = True  # performance_schema=ON in the first restart, so that clients can be watched
+    quick_rejoin: bool = True  # evs.join_retrans_period=PT0.1S during a run, put back at its end
+    recycle_wait: float = 45.0  # how long pools may take to let go of a drained host
+    idle_close: float = 20.0  # sessions idle for longer are closed while draining
+    proof_lifetime_days: int = 7
+    bundle_owner: str = "root:root"  # who may read the client key on an application's host
+    exempt_accounts: tuple[str, ...] = ()  # as 'user'@'host': not put under REQUIRE SSL
+    accepted: tuple[Risk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A named set of hosts, and how to reach them."""
+
+    name: str
+    hosts: tuple[Host, ...]
+    policy: Policy = field(default_factory=Policy)
+    probe: ProbeAccount | None = None
+    ssh_config: tuple[str, ...] = ()
+    authorities: tuple[tuple[str, str], ...] = ()  # name and certificate (PEM) of the authorities kept here
+
+    def having(self, *roles: Role) -> tuple[Host, ...]:
+        return tuple(h for h in self.hosts if h.role in roles)

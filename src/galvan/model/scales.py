@@ -1,0 +1,63 @@
+"""The scales: verdicts, severities, rungs, phases, stages."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "n/a"
+
+
+class Severity(IntEnum):
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class Rung(IntEnum):
+    """The height of a tip on a host: open, both ways, old way refused, refusal seen from outside."""
+
+    OPEN = 0
+    READY = 1
+    ENFORCED = 2
+    PROVEN = 3
+
+
+class Phase(IntEnum):
+    WIDEN = 1
+    SWITCH = 2
+    NARROW = 3
+
+
+class Stage(IntEnum):
+    """The order of a whole climb over all tips; the tens leave room for later tips (walls come first)."""
+
+    PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
+    FIRST_RESTART = 30  # TLS offered to clients, socket.dynamic between members
+    STAGE_STRICT = 40  # the strict file lies on every host, so that a crash comes back strict
+    SECOND_RESTART = 50  # strict between members
+    HAND_OUT = 60  # applications receive what they need to go the new way
+    ACCOUNTS = 70  # REQUIRE SSL: once, replicated
+    REFUSE = 80  # require_secure_transport, host by host
+
+    @property
+    def phase(self) -> Phase:
+        if self <= Stage.FIRST_RESTART:
+            return Phase.WIDEN
+        return Phase.SWITCH if self is Stage.HAND_OUT else Phase.NARROW
+
+    def at(self, host: str) -> str:
+        """The name of this stage's wave on a host; kept files lie under it."""
+        return f"{self.name.lower().replace('_', '-')}@{host}"
+
+
+class Disruption(IntEnum):
+    NONE = 0
+    RELOAD = 1
+    RESTART = 2

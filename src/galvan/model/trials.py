@@ -1,0 +1,128 @@
+"""What we try from outside: attempts, outcomes, proofs and their weighing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from galvan.model.hosts import SecretRef
+from galvan.model.scales import Verdict
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "accepted"  # let in
+    REFUSED = "refused"  # the far side said no, in a way that names this very reason
+    CLEAR = "clear text"  # the far side speaks, or the wire carries, clear text
+    ENCRYPTED = "encrypted"  # only TLS was seen
+    MATCHES = "matches"
+    DIFFERS = "differs"
+    SILENT = "silent"  # nothing came back in time
+    DEAD = "dead"  # the trial itself did not work: nothing was measured
+
+
+class Weight(StrEnum):
+    LOOK = "look"
+    MARK = "mark"
+    INVASIVE = "invasive"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an attempt brought: the outcome, and what a DBA would see."""
+
+    outcome: Outcome
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login at the server with the probe account, with or without TLS."""
+
+    address: str
+    port: int
+    user: str
+    password: SecretRef
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHello:
+    """A TLS handshake at the MySQL port after the greeting (STARTTLS-like), offering only `version`."""
+
+    address: str
+    port: int
+    version: str  # TLSv1.1, TLSv1.2, TLSv1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Is the certificate that the port serves the one with this SHA-256, and does it chain to `authority` (PEM)?"""
+
+    address: str
+    port: int
+    sha256: str
+    authority: str
+    name: str
+    group: bool = False  # the group port (TLS from the first byte) instead of the MySQL port
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHello:
+    """A TLS hello at the group port, with a credential: `none`, `foreign`, or a directory on the vantage host
+    that holds cert.pem and key.pem. Never a silent connection: one of those stalls a cluster in dynamic mode."""
+
+    address: str
+    port: int
+    credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How the running provider itself names its listener: `ssl` is strict, `tcp` takes clear text."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a wire tap on `host` sees on `ports` while a marker is written: only TLS records, or clear text."""
+
+    host: str
+    ports: tuple[int, ...]
+    marker: str
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An attempt that must fail, from a vantage, with a control that must succeed."""
+
+    id: str
+    tip: str
+    claim: str
+    host: str
+    vantage: str  # a host's name, or `operator`
+    attempt: Attempt
+    expect: frozenset[Outcome]
+    control: Attempt
+    alive: frozenset[Outcome]
+    weight: Weight = Weight.LOOK
+    control_vantage: str = ""  # where it is not the attempt's own
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    proof: Proof
+    verdict: Verdict
+    seen: str
+    control: str
+
+
+def weigh(proof: Proof, attempt: Trial, control: Trial) -> Verdict:
+    """A door that opened is a FAIL by itself; a refusal counts only beside a living control."""
+    if attempt.outcome in proof.expect:
+        return Verdict.PASS if control.outcome in proof.alive else Verdict.UNKNOWN
+    return Verdict.UNKNOWN if attempt.outcome in (Outcome.DEAD, Outcome.SILENT) else Verdict.FAIL

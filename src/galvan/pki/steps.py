@@ -1,0 +1,99 @@
+"""From the need of a certificate to steps: key and request made on the host, the answer put beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from galvan.model import (
+    Certificate,
+    Fact,
+    HostFacts,
+    PutFile,
+    RestoreFile,
+    Role,
+    SecretRef,
+    Shell,
+    Signed,
+    Snapshot,
+    Stage,
+    State,
+    Step,
+)
+from galvan.pki.material import Material, complaints, parse_material
+from galvan.pki.needs import judge_material, make_key_and_request
+from galvan.pki.places import AUTHORITIES, Place, on_application, on_server
+
+_SERVER = judge_material([on_server(authority).directory for authority in AUTHORITIES])
+_APPLICATION = judge_material([on_application().directory], "root")
+_APP = frozenset({Role.APPLICATION})
+
+
+def sound(output: str) -> State:
+    """Per directory: does what lies there work (`sound`), and which certificate it is (`is:SHA-256`)."""
+    state: dict[str, str] = {}
+    for directory, material in parse_material(output).items():
+        if material.present:
+            state[f"{directory} sound"] = "no" if [*complaints(material)] else "yes"
+        if material.printed:
+            state[f"{directory} is {material.printed.sha256}"] = "yes"
+    return state
+
+
+MATERIAL: Fact[Mapping[str, Material]] = Fact("pki.material", _SERVER, parse_material)
+SOUND: Fact[State] = Fact("pki.sound", _SERVER, sound)
+APP_MATERIAL: Fact[Mapping[str, Material]] = Fact("pki.app_material", _APPLICATION, parse_material, roles=_APP)
+APP_SOUND: Fact[State] = Fact("pki.app_sound", _APPLICATION, sound, roles=_APP)
+FACTS = (MATERIAL, SOUND, APP_MATERIAL, APP_SOUND)
+
+
+def authority_file(authority: str) -> SecretRef:
+    """The content of a `ca.pem`: the authority's certificate, which exists only once the operator's side made it."""
+    return SecretRef(f"authority:{authority}")
+
+
+def certify(needs: Iterable[Certificate], snapshot: Snapshot) -> Iterator[Step]:
+    """One step for each certificate that is asked for; what is still good is not asked for, so never made again."""
+    for need in dict.fromkeys(needs):
+        facts = snapshot.of(need.host)
+        if facts.host.role is Role.APPLICATION:
+            yield _step(facts, need, snapshot, on_application(), APP_SOUND, Stage.HAND_OUT)
+        else:
+            yield _step(facts, need, snapshot, on_server(need.authority), SOUND, Stage.PREPARE)
+
+
+def _step(
+    facts: HostFacts, need: Certificate, snapshot: Snapshot, place: Place, read: Fact[State], stage: Stage
+) -> Step:
+    seen, host = facts[read], facts.host
+    old = {key: value for key, value in seen.items() if key.startswith(f"{place.directory} is ")}
+    mark = f"{place.directory} sound"
+    owner = snapshot.cluster.policy.bundle_owner if host.role is Role.APPLICATION else "mysql:mysql"
+    signed = Signed(
+        need.authority, place.request, need.names, need.addresses, host.name, snapshot.cluster.policy.leaf_days
+    )
+    return Step(
+        id=f"pki.certificate-{need.authority}@{host.name}", tip=_TIPS[need.authority], host=host.name, stage=stage, read=read,
+        before={mark: seen.get(mark), **old}, want={mark: "yes", **dict.fromkeys(old)},
+        do=(
+            make_key_and_request(need.authority, host.name, owner, place=place),
+            PutFile(place.ca, authority_file(need.authority)),
+            PutFile(place.certificate, signed),
+        ),
+        undo=(
+            *(RestoreFile(path, stage.at(host.name)) for path in (place.certificate, place.ca)),
+            *(() if seen.get(mark) else (_set_aside(place),)),
+        ),
+        title=f"certificate of the {need.authority} authority for {', '.join((*need.names, *need.addresses))}",
+    )  # fmt: skip
+
+
+_TIPS = {"cluster": "replication_tls", "client": "client_tls"}
+
+
+def _set_aside(place: Place) -> Shell:
+    """A key is moved to where only root looks, never destroyed; the directories go where nothing else is in them."""
+    return Shell(
+        f"if [ -d {place.directory} ]; then mkdir -p -m 700 /var/lib/galvan/removed\n"
+        f'  mv {place.directory} "/var/lib/galvan/removed/$(basename {place.directory}).$(date +%s.%N)"; fi\n'
+        f"rmdir {place.closed[0]} 2>/dev/null || true"
+    )

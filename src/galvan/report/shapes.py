@@ -1,0 +1,60 @@
+"""The four stable JSON shapes (design, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from galvan import __version__
+from galvan.model import Finding, Result, Rung, Snapshot
+
+Json = dict[str, Any]
+
+
+def audit(
+    snapshot: Snapshot,
+    rungs: Mapping[str, Rung],
+    findings: Sequence[Finding],
+    unreachable: Mapping[str, str],
+    accepted: int,
+) -> Json:
+    return {
+        "cluster": snapshot.cluster.name,
+        "taken_at": datetime.fromtimestamp(snapshot.taken_at, UTC).isoformat(timespec="seconds"),
+        "galvan": __version__,
+        "hosts": [
+            {"host": f.host.name, "role": f.host.role.value, "address": f.host.address, "unreachable": unreachable.get(f.host.name)}
+            for f in snapshot.hosts
+        ],
+        "rungs": {tip: rung.name.lower() for tip, rung in rungs.items()},
+        "findings": [finding(f) for f in findings],
+        "accepted": accepted,
+    }  # fmt: skip
+
+
+def finding(f: Finding) -> Json:
+    return {
+        "check": f.check, "tip": f.tip, "host": f.host, "severity": f.severity.name.lower(), "verdict": f.verdict.value,
+        "seen": f.seen, "want": f.want,
+    }  # fmt: skip
+
+
+def verify(results: Sequence[Result], blind: Sequence[str]) -> Json:
+    return {
+        "proofs": [
+            {
+                "id": r.proof.id, "tip": r.proof.tip, "claim": r.proof.claim, "vantage": r.proof.vantage,
+                "verdict": r.verdict.value, "seen": r.seen, "control": r.control,
+            }
+            for r in results
+        ],
+        "blind": list(blind),
+    }  # fmt: skip
+
+
+def run(run: str, status: str, why: str, waves_done: int, restarts: Mapping[str, int], seconds: float) -> Json:
+    return {
+        "run": run, "status": status, "why": why, "waves_done": waves_done, "restarts_per_host": dict(restarts),
+        "duration_s": round(seconds, 1),
+    }  # fmt: skip

@@ -1,0 +1,47 @@
+"""Who would be hurt when clear text is refused, and who is already seen going the new way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galvan.model import HostFacts, Impact, Role, Snapshot
+from galvan.tips.client_tls.facts import CLIENTS, LOGINS
+
+TIP = "client_tls"
+
+
+def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
+    """Clients with a clear session now, and logins in the window that no TLS handshake accounts for.
+
+    Raises Unreadable where the server cannot say: an unseen client is not an absent one.
+    """
+    for facts in now.having(Role.DATABASE):
+        named = set()
+        for who in sorted({client.who for client in facts[CLIENTS] if not client.tls}):
+            count = sum(client.who == who and not client.tls for client in facts[CLIENTS])
+            named.add(who)
+            yield Impact(TIP, facts.host.name, who, "would be refused", f"{count} live sessions without TLS")
+        if since is not None:
+            yield from _unseen(facts, since.of(facts.host.name), named)
+
+
+def _unseen(now: HostFacts, since: HostFacts, named: set[str]) -> Iterator[Impact]:
+    """Short logins fall between two looks; the server's counters do not miss them."""
+    late, early = now[LOGINS], since[LOGINS]
+    if late.uptime < early.uptime:
+        return
+    grown = {who: count - early.by_client.get(who, 0) for who, count in late.by_client.items()}
+    clear = sum(grown.values()) - (late.tls - early.tls)
+    moved = {client.who for client in now[CLIENTS] if client.tls} | {c.who for c in since[CLIENTS] if c.tls}
+    if clear <= 0:
+        return
+    for who in sorted(who for who, count in grown.items() if count and who not in named | moved):
+        evidence = (
+            f"{grown[who]} logins in the window, {clear} of all logins on {now.host.name} without a TLS handshake"
+        )
+        yield Impact(TIP, now.host.name, who, "may be refused", evidence)
+
+
+def moved(now: Snapshot) -> Iterator[str]:
+    for facts in now.having(Role.DATABASE):
+        yield from {client.who for client in facts[CLIENTS] if client.tls}

@@ -1,0 +1,166 @@
+"""What an audit can say of the group's channel by reading. IST travels over the same TLS; SST has a tip of its own."""
+
+from __future__ import annotations
+
+from galvan.cluster import identity, provider
+from galvan.cluster.facts import CONFIG, MOMENT, VARIABLES
+from galvan.cluster.health import number, text
+from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds
+from galvan.pki import judge
+from galvan.pki.places import on_server
+
+_PLACE = on_server("cluster")
+
+
+def encrypts(facts: HostFacts) -> bool:
+    return provider.yes(str(facts[VARIABLES].get("provider.socket.ssl") or ""))
+
+
+def strict(facts: HostFacts) -> bool:
+    return encrypts(facts) and facts[VARIABLES].get("listener") == "ssl"
+
+
+def configured(facts: HostFacts) -> dict[str, str]:
+    """The provider's options as the next start will read them."""
+    return provider.parse(str(facts[CONFIG].get("wsrep_provider_options") or ""))
+
+
+def _foreign(facts: HostFacts) -> Judgement | None:
+    seen = str(facts[VARIABLES].get("provider.socket.ssl_cert") or "")
+    if seen and seen != _PLACE.certificate:
+        return Judgement(Verdict.UNKNOWN, f"socket.ssl_cert={seen} was not made by Galvan and is not judged", "")
+    return None
+
+
+@check(
+    "replication_tls.encrypted",
+    Severity.CRITICAL,
+    "Replication travels in clear text",
+    rung=Rung.READY,
+    control="GA-01",
+)
+def encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Every committed row crosses port 4567. Without TLS anyone on the path reads it, and anyone who reaches the port
+    can join, take a full copy or put rows in."""
+    seen = facts[VARIABLES].get("provider.socket.ssl")
+    return holds(encrypts(facts), f"socket.ssl={seen if seen is not None else '(not set)'}", "socket.ssl=YES")
+
+
+@check(
+    "replication_tls.strict", Severity.CRITICAL, "The group port takes clear text", rung=Rung.ENFORCED, control="GA-02"
+)
+def strictly(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """socket.dynamic is for a migration of minutes: one silent connection stalls all writers, and a stranger still
+    gets a full copy. What counts is the listener of the running provider, and what the next start will read."""
+    later = provider.yes(configured(facts).get("socket.dynamic"))
+    seen = f"the provider listens at {facts[VARIABLES].get('provider.gmcast.listen_addr')}"
+    seen += "; socket.dynamic is set in the option files" if later else ""
+    return holds(strict(facts) and not later, seen, "ssl://, and socket.dynamic nowhere")
+
+
+@check(
+    "replication_tls.lasting-setting",
+    Severity.HIGH,
+    "The next restart would go back to clear text",
+    rung=Rung.ENFORCED,
+    control="CF-24",
+)
+def lasting_setting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """wsrep_provider_options is one string and the last one wins: a later edit in another file takes TLS away silently."""
+    options = configured(facts)
+    good = bool(options.get("socket.ssl_cert")) and options.get("socket.ssl", "yes").lower() not in (
+        "no",
+        "off",
+        "0",
+        "false",
+    )
+    shown = (
+        "; ".join(f"{key}={value}" for key, value in options.items() if key.startswith("socket.")) or "no socket option"
+    )
+    return holds(
+        good, f"the option files say {shown}", "socket.ssl, its key, certificate and authority in the option files"
+    )
+
+
+@check(
+    "replication_tls.dedicated-authority", Severity.HIGH, "The group trusts too many", rung=Rung.READY, control="GA-03"
+)
+def dedicated_authority(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Galera checks no names: whoever holds any certificate of this authority is a member and can take a full copy. So
+    it must sign members only; where applications have certificates of the same authority, each of them is one."""
+    seen, client = facts[VARIABLES].get("provider.socket.ssl_ca"), facts[VARIABLES].get("ssl_ca")
+    return holds(bool(seen) and seen != client, f"socket.ssl_ca={seen or '(not set)'}", "an authority for members only")
+
+
+@check(
+    "replication_tls.material-sound",
+    Severity.HIGH,
+    "Key, certificate and trust do not fit",
+    rung=Rung.READY,
+    control="GA-04",
+)
+def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """A member is server and client at once. A certificate that is good for one only replicates well until the next
+    transfer, and then the host cannot come back."""
+    return _foreign(facts) or judge.sound(facts, "cluster")
+
+
+@check(
+    "replication_tls.certificate-lasting",
+    Severity.HIGH,
+    "The member's certificate does not last, or is weak",
+    rung=Rung.READY,
+    control="GA-07",
+)
+def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Links that stand live on past the end of a certificate; the next link loss or restart cannot join."""
+    return _foreign(facts) or judge.lasting(facts, snapshot, "cluster")
+
+
+@check(
+    "replication_tls.names-covered",
+    Severity.LOW,
+    "The member's certificate lacks its own names",
+    rung=Rung.READY,
+    control="GA-04",
+)
+def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Galera itself checks no name, but transfers that verify the identity do."""
+    names, addresses = identity.member(facts)
+    return _foreign(facts) or judge.covers(facts, "cluster", (*names, *addresses))
+
+
+@check("replication_tls.key-of-its-own", Severity.MEDIUM, "Members share one key", rung=Rung.READY, control="GA-05")
+def key_of_its_own(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Who takes one host takes them all, and none can be replaced alone."""
+    return _foreign(facts) or judge.alone(facts, snapshot, "cluster")
+
+
+@check(
+    "replication_tls.cipher", Severity.MEDIUM, "The provider's cipher list is weak", rung=Rung.READY, control="GA-06"
+)
+def cipher(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """An old list pins AES128-SHA or worse; the default of a current provider is good."""
+    seen = str(facts[VARIABLES].get("provider.socket.ssl_cipher") or "")
+    weak = [name for name in seen.split(":") if name and name not in snapshot.cluster.policy.ciphers.split(":")]
+    return holds(not weak, f"socket.ssl_cipher={seen or '(the default)'}", "the default, or only ECDHE with AEAD")
+
+
+@check("replication_tls.no-split-brain", Severity.HIGH, "A minority may go on alone", rung=Rung.OPEN, control="GA-28")
+def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """pc.ignore_sb, pc.ignore_quorum and a bootstrap that was left behind each make two clusters out of one."""
+    seen = facts[VARIABLES]
+    bad = [key for key in ("pc.ignore_sb", "pc.ignore_quorum") if provider.yes(str(seen.get(f"provider.{key}") or ""))]
+    if text(seen, "wsrep_cluster_address").strip() in ("gcomm://", ""):
+        bad.append("wsrep_cluster_address names no member")
+    if number(facts[MOMENT], "bootstrap"):
+        bad.append("_WSREP_NEW_CLUSTER is left in systemd's environment")
+    return holds(
+        not bad, ", ".join(bad) or "none of these", "none of pc.ignore_sb, pc.ignore_quorum, bootstrap leftovers"
+    )
+
+
+CHECKS = (
+    encrypted, strictly, lasting_setting, dedicated_authority, material_sound, certificate_lasting, names_covered,
+    key_of_its_own, cipher, no_split_brain,
+)  # fmt: skip

@@ -1,0 +1,61 @@
+"""What is tried at the group port: no clear text, no stranger, and no client in a member's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from galvan.cluster.facts import VARIABLES
+from galvan.cluster.vantage import nearest, peer_of
+from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
+from galvan.pki import judge
+from galvan.pki.places import on_server
+
+TIP = "replication_tls"
+_REFUSED = frozenset({Outcome.REFUSED})
+_MEMBER = frozenset({Outcome.ACCEPTED, Outcome.CLEAR})  # a member is let in; where all is clear text, everyone is
+
+
+def group_port(facts: HostFacts) -> int:
+    """Where the running provider listens; 4567 unless somebody moved it."""
+    address = str(facts[VARIABLES].get("provider.gmcast.listen_addr") or "")
+    port = address.rpartition(":")[2]
+    return int(port) if port.isdigit() else 4567
+
+
+def proofs(snapshot: Snapshot) -> Iterator[Proof]:
+    outside = nearest(snapshot)
+    for facts in snapshot.having(Role.DATABASE):
+        host, address, port = facts.host.name, facts.host.address, group_port(facts)
+        peer = peer_of(host, snapshot)
+        member = GroupHello(address, port, on_server("cluster").directory)
+        yield Proof(
+            f"replication_tls.strict-listener@{host}", TIP, f"the provider of {host} takes no clear text", host, peer,
+            Listening(host), frozenset({Outcome.ENCRYPTED}), member, _MEMBER,
+        )  # fmt: skip
+        for who, credential, vantage in (
+            ("no-certificate", "none", outside),
+            ("foreign-authority", "foreign", outside),
+            ("client-certificate", on_server("client").directory, peer),
+        ):
+            yield Proof(
+                f"replication_tls.{who}@{host}", TIP, f"{host} refuses a member {_WITH[who]}", host, vantage,
+                GroupHello(address, port, credential), _REFUSED, member, _MEMBER, control_vantage=peer,
+            )  # fmt: skip
+        found = judge.material(facts, "cluster")
+        sha256 = found.printed.sha256 if found and found.printed else ""
+        authority = next((pem for name, pem in snapshot.cluster.authorities if name == "cluster"), "")
+        yield Proof(
+            f"replication_tls.served-certificate@{host}", TIP, f"{host} shows its peers the certificate of its file", host,
+            outside, Served(address, port, sha256, authority, address, group=True), frozenset({Outcome.MATCHES}), member, _MEMBER, control_vantage=peer,
+        )  # fmt: skip
+        yield Proof(
+            f"replication_tls.wire@{host}", TIP, f"port {port} of {host} carries TLS only", host, peer,
+            Capture(host, (port,), f"galvan-marker-{host}-{port}"), frozenset({Outcome.ENCRYPTED}), member, _MEMBER, Weight.MARK,
+        )  # fmt: skip
+
+
+_WITH = {
+    "no-certificate": "without a certificate",
+    "foreign-authority": "with a certificate of another authority",
+    "client-certificate": "with a certificate of the client authority",
+}

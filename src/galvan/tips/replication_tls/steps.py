@@ -1,0 +1,63 @@
+"""From clear text to strict TLS in two rolling passes, back to back: clear ↔ dynamic ↔ strict, never clear ↔ strict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from galvan.cluster import identity
+from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
+from galvan.cluster.health import expected_members, number, text
+from galvan.cluster.transfer import pin
+from galvan.model import Blind, Certificate, Finding, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
+from galvan.pki.places import on_server
+from galvan.tips.replication_tls.checks import configured, encrypts, strict
+
+TIP = "replication_tls"
+MATERIAL_CHECKS = {
+    "replication_tls.material-sound", "replication_tls.certificate-lasting", "replication_tls.names-covered",
+}  # fmt: skip
+
+
+def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
+    if not failing:
+        return
+    members = snapshot.having(Role.DATABASE)
+    _may(snapshot, to)
+    for facts in members:
+        host = facts.host.name
+        if MATERIAL_CHECKS & {f.check for f in failing if f.host == host}:
+            yield Certificate("cluster", host, *identity.member(facts))
+        yield from pin(facts, TIP)
+        if not encrypts(facts):
+            yield from _first_pass(host)
+        if not strict(facts) or configured(facts).get("socket.dynamic"):
+            reason = "strict: no clear text between members"
+            yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
+
+
+def _first_pass(host: str) -> Iterator[Need]:
+    place, reason = on_server("cluster"), "TLS between members, both ways open for the minutes of a migration"
+    wanted = {
+        "socket.ssl": "yes", "socket.ssl_key": place.key, "socket.ssl_cert": place.certificate, "socket.ssl_ca": place.ca,
+        "socket.dynamic": "true",
+    }  # fmt: skip
+    for name, value in wanted.items():
+        yield ProviderOption(host, name, value, Stage.FIRST_RESTART, TIP, reason)
+
+
+def _may(snapshot: Snapshot, to: Rung) -> None:
+    """Raises Blind where this way up is not safe, or not there."""
+    if to < Rung.ENFORCED:
+        raise Blind(
+            "it does not stop half-way: socket.dynamic lets a stranger stall or copy the cluster (--to enforced)"
+        )
+    if snapshot.cluster.having(Role.ARBITRATOR):
+        raise Blind("an arbitrator is a member too, and Galvan does not yet carry garbd over to TLS")
+    for facts in snapshot.having(Role.DATABASE):
+        host, place = facts.host.name, on_server("cluster")
+        if text(facts[PLATFORM], "dynamic") != "yes":
+            raise Blind(f"the provider on {host} has no socket.dynamic (26.4.8 or later), so it takes an outage")
+        if (cert := facts[VARIABLES].get("provider.socket.ssl_cert")) and cert != place.certificate:
+            raise Blind(f"{host} already uses {cert}, which is not Galvan's: it is left as it is")
+        if (size := number(facts[STATUS], "wsrep_cluster_size")) != expected_members(snapshot):
+            raise Blind(f"{host} counts {size} members where galvan.yaml names {expected_members(snapshot)}")
