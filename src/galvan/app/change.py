@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from galvan.app.desk import Desk, look, order_of
 from galvan.app.hands import hands, open_authorities
@@ -26,6 +26,9 @@ from galvan.engine.gather import fingerprint, gather
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, Fact, Host, Role, Rung, Snapshot, State, Unreadable, Unsafe
 from galvan.tips import TIPS
+
+if TYPE_CHECKING:
+    from galvan.edges.ssh import Ssh
 
 Told = Callable[[str, str], None]
 FACTS: Mapping[str, Fact[State]] = {fact.id: fact for fact in (*(f for tip in TIPS for f in tip.facts), *HOUSE)}
@@ -83,14 +86,7 @@ async def _carry(
     began = time.monotonic()
     counting = restarts_fact(float(said["started"]))
     async with hands(desk, run, authorities, (DRAINED, MANIFEST, counting)) as ssh:
-        policy = desk.cluster.policy
-
-        async def preflight(host: Host) -> list[str]:
-            return await _preflight(desk, ssh, host)
-
-        crew = Crew(
-            desk.cluster, ssh, Choreography(desk.cluster, policy.recycle_wait, policy.idle_close), preflight, told
-        )
+        crew = crew_of(desk, ssh, told)
         climb = Climb(
             run, made, crew, BY_ID, asyncio.get_running_loop(), LedgerBook(desk.state), float(orders["window"]),
             frozenset(orders["accepted"]), said.get("instead", "-"),
@@ -98,6 +94,15 @@ async def _carry(
         ended = await _durably(desk, attempt, document, climb, told)
         restarts = await _count(desk, ssh, counting)
     return Ended(run, ended["status"], ended["why"], ended["waves_done"], restarts, time.monotonic() - began)
+
+
+def crew_of(desk: Desk, ssh: Ssh, told: Told) -> Crew:
+    policy = desk.cluster.policy
+
+    async def preflight(host: Host) -> list[str]:
+        return await _preflight(desk, ssh, host)
+
+    return Crew(desk.cluster, ssh, Choreography(desk.cluster, policy.recycle_wait, policy.idle_close), preflight, told)
 
 
 async def _durably(desk: Desk, attempt: str, document: Json | None, climb: Climb, told: Told) -> Json:
@@ -121,7 +126,7 @@ def runs_of(desk: Desk) -> Any:
     return Runs(desk.state.make(), desk.database, f"plan-{FORMAT}")
 
 
-async def _preflight(desk: Desk, ssh: Any, host: Host) -> list[str]:
+async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
     from galvan.edges import actions
 
     facts = (await gather(replace(desk.cluster, hosts=(host,)), [PLATFORM], ssh)).of(host.name)
@@ -131,7 +136,7 @@ async def _preflight(desk: Desk, ssh: Any, host: Host) -> list[str]:
     return [line for line in out.splitlines() if line.strip()]
 
 
-async def _count(desk: Desk, ssh: Any, counting: Fact[int]) -> Mapping[str, int]:
+async def _count(desk: Desk, ssh: Ssh, counting: Fact[int]) -> Mapping[str, int]:
     """Restarts since the run began, out of the hosts' own journals; a host that does not answer is left out."""
     snapshot = await gather(desk.cluster, [counting], ssh)
     counts = {}

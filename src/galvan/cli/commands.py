@@ -15,6 +15,7 @@ from galvan.cli import CHANGES, ERROR, FINDINGS, GATE, INCOMPLETE, INTERRUPTED, 
 from galvan.cli.output import Output
 from galvan.model import BadInput, Rung, Severity, Verdict
 from galvan.report import shapes, text
+from galvan.tips import TIPS
 
 if TYPE_CHECKING:
     from galvan.app.change import Ended
@@ -57,7 +58,7 @@ def plan(words: Words) -> int:
     from galvan.engine.document import to_document
 
     out, desk = _output(words), _desk(words)
-    made, seen = asyncio.run(desks.make_plan(desk, Rung[words.to.upper()]))
+    made, _ = asyncio.run(desks.make_plan(desk, Rung[words.to.upper()]))
     if words.save:
         new = words.save.with_suffix(".new")
         new.write_text(json.dumps(to_document(made), indent=1))
@@ -75,8 +76,8 @@ def plan(words: Words) -> int:
 
 def _show(out: Output, made: Plan, desk: desks.Desk) -> None:
     out.table(text.waves(made.waves))
-    for step, action, before in files_of(made):
-        for line in text.diff(action.path, step.host, before, str(action.content)):
+    for change, hosts in files_of(made).items():
+        for line in text.diff(change.path, ",".join(hosts), change.before, change.after):
             out.line(line)
     out.table(text.impact(made.impact))
     for tip, why in made.refused.items():
@@ -228,7 +229,7 @@ def unlock(words: Words) -> int:
 
 def checks(words: Words) -> int:
     out = _output(words)
-    found = [check for tip in desks.TIPS for check in tip.checks]
+    found = [check for tip in TIPS for check in tip.checks]
     if out.json:
         out.document(
             {
@@ -246,7 +247,7 @@ def checks(words: Words) -> int:
 
 def explain(words: Words) -> int:
     out = _output(words)
-    for tip in desks.TIPS:
+    for tip in TIPS:
         for check in tip.checks:
             if check.id == words.check:
                 for line in text.explain(check, tip.title):

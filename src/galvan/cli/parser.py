@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"galvan: {message}\n")
 
 
-def _common() -> argparse.ArgumentParser:
+def _common() -> Parser:
     common = Parser(add_help=False)
     env = os.environ.get
     common.add_argument(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 
-from galvan.cluster.quote import literal, sh
+from galvan.cluster.quote import sh
 from galvan.edges.script import CLIENT
 from galvan.model import PutFile, Restart, RestoreFile, Shell, Sql
 
@@ -138,9 +138,3 @@ done
 """
 
 
-def quoted_mark(schema: str, marker: str) -> str:
-    """Writes a marker row in a schema of Galvan's own (proofs of weight `mark`), through the replicated channel."""
-    return (
-        f"CREATE DATABASE IF NOT EXISTS {schema}; CREATE TABLE IF NOT EXISTS {schema}.marker (id INT PRIMARY KEY, said TEXT); "
-        f"REPLACE INTO {schema}.marker VALUES (1, {literal(marker)})"
-    )

@@ -82,7 +82,7 @@ class SshProber:
 
         done = await connection.run(AS_ROOT, input=script.encode(), encoding=None, timeout=seconds + 20)
         if done.returncode:
-            raise Unreadable(f"{host}: {bytes(done.stderr or b'').decode(errors='replace').strip()}")
+            raise Unreadable(f"{host}: {_text(done.stderr).strip()}")
         return done.stdout if isinstance(done.stdout, bytes) else b""
 
     async def _mark(self, host: str, marker: str) -> None:

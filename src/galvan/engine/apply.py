@@ -238,3 +238,10 @@ async def _revert(wave: Wave, host: Host, begun: Sequence[Step], crew: Crew) -> 
         await crew.remote.act(host, restart, wave.id)
         await _synced(host, crew)
     await crew.choreography.welcome(host, crew.remote)
+
+
+async def restart_only(wave: Wave, host: Host, crew: Crew) -> None:
+    """A restart for its own sake (`galvan node restart`), through the same gates."""
+    gone = await _is_down(host, crew)
+    await _gate(host, crew, gone)
+    await _restart(wave, host, wave.steps, [], crew, gone)

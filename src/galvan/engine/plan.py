@@ -65,8 +65,8 @@ def plan(
             changes += tip.mend(_failing(tip, findings), snapshot, to)
         except (Blind, Unreadable) as why:
             refused[tip.id] = str(why)
-    steps = [change for change in changes if isinstance(change, Step)]
-    steps += certify([change for change in changes if isinstance(change, Certificate)], snapshot)
+    steps = list(certify([change for change in changes if isinstance(change, Certificate)], snapshot))
+    steps += [change for change in changes if isinstance(change, Step)]
     steps += settle([change for change in changes if isinstance(change, (Setting, ProviderOption))], snapshot)
     names = tuple(tip.id for tip in tips if tip.id not in refused)
     impact = tuple(_impact(tip, snapshot) for tip in tips if tip.id in names)

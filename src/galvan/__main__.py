@@ -1,0 +1,3 @@
+from galvan.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""Discovery: from one member to the whole cluster's file."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from galvan.cluster.facts import PLATFORM, VARIABLES, rows
+from galvan.edges.ssh import SshReader, default_config
+from galvan.engine.gather import gather
+from galvan.model import BadInput, Cluster, Fact, Host, HostFacts, Role, Shell, Sql, Unreadable
+
+EVERYWHERE = frozenset(Role)
+MEMBERS: Fact[tuple[tuple[str, ...], ...]] = Fact(
+    "discover.members",
+    Sql("SELECT node_name, node_incoming_address FROM mysql.wsrep_cluster_members ORDER BY node_name"),
+    lambda output: rows(output, 2),
+)
+NEIGHBOURS: Fact[Mapping[str, int]] = Fact(
+    "discover.neighbours",
+    Shell("ss -Htan '( sport = :3306 or sport = :9200 )' | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); n[a]++} END {for (a in n) if (a != \"*\" && a != \"0.0.0.0\") print n[a], a}'"),
+    lambda output: {line.split()[1]: int(line.split()[0]) for line in output.splitlines() if len(line.split()) == 2},
+    stable=False,
+)  # fmt: skip
+WHO: Fact[Mapping[str, str]] = Fact(
+    "discover.who",
+    Shell(
+        "hostname -s; hostname -I; for k in haproxy proxysql maxscale; do systemctl is-active -q $k && echo kind=$k; done; true"
+    ),
+    lambda output: _who(output),
+    roles=EVERYWHERE,
+)
+FACTS = (VARIABLES, PLATFORM, MEMBERS, NEIGHBOURS, WHO)
+
+
+def _who(output: str) -> Mapping[str, str]:
+    name, addresses, *kinds = [*output.splitlines(), "", ""]
+    kind = next((line.removeprefix("kind=") for line in kinds if line.startswith("kind=")), "")
+    return {"name": name.strip(), "addresses": addresses.strip(), "kind": kind}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    cluster: Cluster
+    notes: tuple[str, ...]
+
+
+async def discover(
+    seed: str, ssh_config: Sequence[str], given: Mapping[Role, Sequence[str]], name: str | None = None
+) -> Found:
+    """Asks the seed for the members, the members for who talks to them. Raises Unreadable where the seed cannot be read."""
+    config = tuple(str(Path(file).expanduser().absolute()) for file in ssh_config)
+    aliases = _aliases(config or tuple(default_config()))
+    first = await _ask(Host(seed, "0.0.0.0", Role.DATABASE, seed), config)  # noqa: S104 - a placeholder, never dialled
+    members = [await _database(node, address, seed, first, aliases, config) for node, address in _members(first, seed)]
+    extra = [await _named(alias, role, config) for role, names in given.items() for alias in names]
+    notes: list[str] = []
+    balancers = await _balancers(members, extra, aliases, config, notes)
+    hosts = (*[host for host, _ in members], *balancers, *extra)
+    said = str(first[VARIABLES].get("wsrep_cluster_name") or "galera")
+    return Found(Cluster(name or re.sub(r"[^A-Za-z0-9._-]", "-", said), hosts, ssh_config=config), tuple(notes))
+
+
+async def _ask(host: Host, config: tuple[str, ...]) -> HostFacts:
+    cluster = Cluster("discovery", (host,), ssh_config=config)
+    async with SshReader(cluster, FACTS) as reader:
+        return (await gather(cluster, FACTS, reader)).of(host.name)
+
+
+def _members(first: HostFacts, seed: str) -> list[tuple[str, str]]:
+    if str(first[VARIABLES].get("wsrep_on")) != "ON":
+        raise BadInput(f"{seed} runs no Galera cluster (wsrep_on is not ON)")
+    table = [(node, _plain(address)) for node, address in first[MEMBERS]]
+    if not table:
+        raise Unreadable(f"{seed} lists no member of its cluster; is it in the primary component?")
+    return table
+
+
+def _plain(address: str) -> str:
+    """
+    >>> _plain("10.0.0.1:0"), _plain("[fd00::1]:3306"), _plain("10.0.0.1")
+    ('10.0.0.1', 'fd00::1', '10.0.0.1')
+    """
+    host = (
+        address.rpartition(":")[0]
+        if (re.search(r":\d+$", address) and address.count(":") in (1, 8)) or "]" in address
+        else address
+    )
+    return host.strip("[]")
+
+
+async def _database(
+    node: str, address: str, seed: str, first: HostFacts, aliases: Mapping[str, str], config: tuple[str, ...]
+) -> tuple[Host, HostFacts]:
+    """The member under the first name that ssh lets us in with: an alias for its address, its own name, the address."""
+    if address in str(first[WHO]["addresses"]).split() or str(first[VARIABLES].get("wsrep_node_name")) == node:
+        host = Host(_name(node, address), address, Role.DATABASE, seed)
+        return host, HostFacts(host, first.readings)
+    why = ""
+    for ssh in dict.fromkeys(filter(None, (aliases.get(address), node, address))):
+        host = Host(_name(node, address), address, Role.DATABASE, ssh)
+        facts = await _ask(host, config)
+        try:
+            facts[WHO]
+        except Unreadable as reason:
+            why = str(reason)
+            continue
+        return host, facts
+    raise Unreadable(f"the member {node} ({address}) could not be read: {why}")
+
+
+def _name(node: str, address: str) -> str:
+    return node if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", node) else address
+
+
+async def _named(alias: str, role: Role, config: tuple[str, ...]) -> Host:
+    facts = await _ask(Host(alias, "0.0.0.0", role, alias), config)  # noqa: S104 - a placeholder, never dialled
+    who = facts[WHO]
+    address = next((a for a in who["addresses"].split() if not ipaddress.ip_address(a).is_loopback), "")
+    if not address:
+        raise Unreadable(f"{alias} told no address of its own")
+    return Host(alias, address, role, alias, kind=(who["kind"] or "haproxy") if role is Role.LOAD_BALANCER else "")
+
+
+async def _balancers(
+    members: Sequence[tuple[Host, HostFacts]], extra: Sequence[Host], aliases: Mapping[str, str], config: tuple[str, ...],
+    notes: list[str],
+) -> list[Host]:  # fmt: skip
+    """Whoever talks to several members and runs a balancer. Others are only mentioned."""
+    known = {host.address for host, _ in members} | {host.address for host in extra}
+    seen: dict[str, int] = {}
+    for _, facts in members:
+        for address in facts[NEIGHBOURS]:
+            seen[address] = seen.get(address, 0) + 1
+    found = []
+    for address in sorted(set(seen) - known - {"127.0.0.1", "::1"}):  # noqa: S104 - listeners, not peers
+        ssh = aliases.get(address, address)
+        host = Host(ssh, address, Role.LOAD_BALANCER, ssh)
+        facts = await _ask(host, config)
+        try:
+            kind = facts[WHO]["kind"]
+        except Unreadable:
+            notes.append(
+                f"{address} talks to {seen[address]} members, and ssh does not reach it: name it if it is a balancer"
+            )
+            continue
+        if kind:
+            found.append(replace(host, kind=kind))
+            notes.append(
+                f"{host.name} ({address}) runs {kind} and talks to {seen[address]} members: taken as a load balancer"
+            )
+        else:
+            notes.append(
+                f"{address} talks to {seen[address]} members and runs no balancer: an application, a monitor or a replica?"
+            )
+    return found
+
+
+def _aliases(config: Sequence[str]) -> Mapping[str, str]:
+    """Address → the alias under which the user's ssh configuration knows it."""
+    found: dict[str, str] = {}
+    for file in config:
+        alias = ""
+        for line in Path(file).read_text().splitlines() if Path(file).is_file() else ():
+            word, _, rest = line.strip().partition(" ")
+            if word.lower() == "host" and not set("*?! ") & set(rest.strip()):
+                alias = rest.strip()
+            elif word.lower() == "hostname" and alias:
+                found.setdefault(rest.strip(), alias)
+    return found
+
+
+def run(seed: str, ssh_config: Sequence[str], given: Mapping[Role, Sequence[str]], name: str | None) -> Found:
+    return asyncio.run(discover(seed, ssh_config, given, name))
