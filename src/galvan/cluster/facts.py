@@ -194,16 +194,16 @@ SST_CONFIG: Fact[State] = Fact(
 PLATFORM: Fact[State] = Fact(
     "host.platform",
     Shell(
-        'echo unit=$(for u in mariadb mysql mysqld; do [ "$(systemctl show -P LoadState $u)" = loaded ] && echo $u && break; done)\n'
+        "for u in mariadb mysql mysqld; do\n"
+        "  for d in /etc/systemd/system /lib/systemd/system /usr/lib/systemd/system; do [ -e $d/$u.service ] && echo unit=$u && break 2; done\n"
+        "done\n"
         "for d in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d /etc/mysql/conf.d; do\n"
         '  [ -d $d ] && grep -qs "^!includedir *$d" /etc/my.cnf /etc/mysql/my.cnf /etc/mysql/*.cnf && echo includes=$d && break\n'
         "done\n"
         "for l in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so; do\n"
         "  [ -e $l ] && { grep -qa socket.dynamic $l && echo dynamic=yes || echo dynamic=no; break; }\n"
         "done\n"
-        "echo hostname=$(hostname -f 2>/dev/null || hostname)\n"
-        "echo short=$(hostname -s)\n"
-        "echo addresses=$(hostname -I)\n"
+        "n=$(hostname -f 2>/dev/null || hostname); echo hostname=$n; echo short=${n%%.*}; echo addresses=$(hostname -I)\n"
         "for t in openssl socat stunnel tcpdump setpriv; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done"
     ),
     lines,

@@ -18,6 +18,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _SSH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]{0,127}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_PATH = re.compile(r"[~/][^\x00-\x1f]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS = ("haproxy", "proxysql", "maxscale")
 
 
@@ -173,8 +175,8 @@ def _probe(field: Field) -> ProbeAccount:
     if "user" not in said or ("password_file" in said) == ("password_env" in said):
         raise field.wrong("a probe needs user and one of password_file, password_env")
     if "password_file" in said:
-        return ProbeAccount(said["user"].text(), SecretRef(f"file:{said['password_file'].text()}"))
-    return ProbeAccount(said["user"].text(), SecretRef(f"env:{said['password_env'].text()}"))
+        return ProbeAccount(said["user"].text(), SecretRef(f"file:{said['password_file'].text(_PATH, '/etc/galvan/probe')}"))
+    return ProbeAccount(said["user"].text(), SecretRef(f"env:{said['password_env'].text(_VARIABLE, 'GALVAN_PROBE')}"))
 
 
 def _policy(field: Field | None, accept: Field | None) -> Policy:

@@ -33,12 +33,28 @@ def ensure(release: str, say: Say) -> tuple[Recipe, Recipe]:
     return recipes
 
 
+def sweep(recipes: Iterable[Recipe]) -> None:
+    """Remove what older recipes of the same name and release have left; to be called while no lab is up."""
+    present = _images()
+    for recipe in recipes:
+        family = f"localhost/galvan-lab-{recipe.name}:{recipe.release}-"
+        for image in present:
+            if image.startswith(family) and image != recipe.image:
+                podman("rmi", image, what=f"the old image {image} could not be removed")
+        for path in cache_dir().glob(f"{recipe.name}-{recipe.release}-*.tar.zst"):
+            if path.name != f"{recipe.name}-{recipe.tag}.tar.zst":
+                path.unlink()
+
+
+def _images() -> tuple[str, ...]:
+    listed = podman("images", "--format", "{{.Repository}}:{{.Tag}}", what="the images could not be listed")
+    return tuple(image for image in listed.split() if image.startswith("localhost/galvan-lab-"))
+
+
 def purge() -> None:
     """Remove every image of the lab and every cached tarball."""
-    listed = podman("images", "--format", "{{.Repository}}:{{.Tag}}", what="the images could not be listed")
-    for image in listed.split():
-        if image.startswith("localhost/galvan-lab-"):
-            podman("rmi", image, what=f"the image {image} could not be removed")
+    for image in _images():
+        podman("rmi", image, what=f"the image {image} could not be removed")
     for path in sorted(cache_dir().glob("*.tar.zst*")):
         path.unlink()
     if cache_dir().is_dir() and not any(cache_dir().iterdir()):
