@@ -22,7 +22,7 @@ MEMBERS: Fact[tuple[tuple[str, ...], ...]] = Fact(
 )
 NEIGHBOURS: Fact[Mapping[str, int]] = Fact(
     "discover.neighbours",
-    Shell("ss -Htan '( sport = :3306 or sport = :9200 )' | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); n[a]++} END {for (a in n) if (a != \"*\" && a != \"0.0.0.0\") print n[a], a}'"),
+    Shell("ss -Htan '( sport = :3306 or sport = :9200 )' | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); n[a]++} END {for (a in n) if (a !~ /[*]/) print n[a], a}'"),
     lambda output: {line.split()[1]: int(line.split()[0]) for line in output.splitlines() if len(line.split()) == 2},
     stable=False,
 )  # fmt: skip

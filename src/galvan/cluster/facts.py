@@ -23,7 +23,7 @@ _STATUS = (
     "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
     "wsrep_ready", "wsrep_local_state", "wsrep_local_state_comment", "wsrep_local_index", "wsrep_cluster_weight",
     "wsrep_desync_count", "wsrep_incoming_addresses", "wsrep_last_committed", "wsrep_local_cached_downto",
-    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "Uptime", "Ssl_finished_accepts",
+    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "wsrep_replicated", "wsrep_replicated_bytes", "wsrep_received", "wsrep_received_bytes", "Uptime", "Ssl_finished_accepts",
     "Com_insert", "Com_update", "Com_delete",
 )  # fmt: skip
 

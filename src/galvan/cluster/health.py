@@ -119,17 +119,39 @@ def _window(host: str, snapshot: Snapshot, rate: float) -> Iterator[str]:
     """Some member must still hold the write sets that `host` will miss, or its return costs a full transfer."""
     if rate <= 0:
         return
-    windows = {
-        f.host.name: (number(f[STATUS], "wsrep_last_committed") - number(f[STATUS], "wsrep_local_cached_downto")) / rate
-        for f in snapshot.having(Role.DATABASE)
-        if f.host.name != host
-    }
+    windows = {f.host.name: cached_seconds(f, rate) for f in snapshot.having(Role.DATABASE) if f.host.name != host}
     if windows and max(windows.values()) < ABSENCE:
         best = max(windows, key=lambda name: windows[name])
         yield (
             f"no member caches enough for an incremental transfer: {best} covers {windows[best]:.0f} s at {rate:.0f} "
             f"write sets a second, {ABSENCE:.0f} s are wanted (a larger gcache.size, or a quieter hour)"
         )
+
+
+def cached_seconds(facts: HostFacts, rate: float) -> float:
+    """How long a member that leaves now may stay away before this one has forgotten what it missed.
+
+    What counts is what the ring can hold, not what it holds: until it wraps it holds little and forgets nothing. A
+    fifth is left for headers and for write sets that are larger than the average so far.
+    """
+    status, variables = facts[STATUS], facts[VARIABLES]
+    sets = number(status, "wsrep_replicated") + number(status, "wsrep_received")
+    each = (number(status, "wsrep_replicated_bytes") + number(status, "wsrep_received_bytes")) / sets if sets else 0
+    held = (number(status, "wsrep_last_committed") - number(status, "wsrep_local_cached_downto")) / rate
+    ring = size(text(variables, "provider.gcache.size"))
+    return max(held, 0.8 * ring / (each * rate)) if each else held
+
+
+def size(said: str) -> float:
+    """
+    >>> size("128M"), size("1G"), size("4096")
+    (134217728.0, 1073741824.0, 4096.0)
+    """
+    units = {"K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40}
+    number_part, unit = (said[:-1], said[-1].upper()) if said[-1:].upper() in units else (said, "")
+    if not number_part.strip().isdigit():
+        raise Unreadable(f"gcache.size={said!r} is no size")
+    return int(number_part) * units.get(unit, 1.0)
 
 
 def commit_rate(before: Snapshot, after: Snapshot) -> float:

@@ -111,6 +111,8 @@ def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     shown = {
         n.name: n.value for n in needs if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live
     }
+    if "ssl_cert" in shown:
+        shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS
     for need in needs:
         if isinstance(need, ProviderOption) and need.value is not None and need.name != "socket.dynamic":
             shown[f"provider.{need.name}"] = _SHOWN.get(need.value, need.value)

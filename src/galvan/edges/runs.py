@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,7 +75,7 @@ class Runs:
     def _launch(self, run: str, document: Json | None, worker: Worker) -> Json:
         from dbos import DBOS, SetWorkflowID
 
-        steps = _Durable(worker, DBOS)
+        steps: Any = _Durable(worker, DBOS)
         workflow = DBOS.workflow(name="galvan")(lambda document: climb(document, steps))
         DBOS(config={
             "name": "galvan", "system_database_url": self._url, "application_version": self._version,
@@ -127,12 +127,14 @@ class _Durable:
     """The worker with each of its answers remembered."""
 
     def __init__(self, worker: Worker, dbos: Any) -> None:
-        self.lock = dbos.step(name="lock")(worker.lock)
-        self.remember = dbos.step(name="remember")(worker.remember)
-        self.carry_out = dbos.step(name="carry_out")(worker.carry_out)
-        self.watch = dbos.step(name="watch")(worker.watch)
-        self.release = dbos.step(name="release")(worker.release)
+        for name in ("lock", "remember", "carry_out", "watch", "release"):
+            setattr(self, name, dbos.step(name=name)(_plain(getattr(worker, name))))
         self.stop_asked = worker.stop_asked
+
+
+def _plain(method: Callable[..., Json]) -> Callable[..., Json]:
+    """A function: DBOS writes its own notes on what it decorates, and methods take none."""
+    return lambda *words: method(*words)
 
 
 @contextmanager

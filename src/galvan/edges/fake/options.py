@@ -110,12 +110,18 @@ def provider_of(config: Mapping[str, str], address: str) -> dict[str, str]:
     return {**shown, "gmcast.listen_addr": f"{'ssl' if strict else 'tcp'}://0.0.0.0:4567"}
 
 
-def variables_of(config: Mapping[str, str], host: Host, files: Container[str]) -> dict[str, str]:
-    """The running server's variables; TLS is only on where its key and certificate can be read."""
+def variables_of(lines: Sequence[tuple[str, str]], host: Host, files: Container[str]) -> dict[str, str]:
+    """The running server's variables. Any later ssl-* option outdoes an earlier ssl=OFF; TLS is only on where its key
+    and certificate can be read."""
+    config, offered = dict(lines), True
+    for name, value in lines:
+        if name == "ssl":
+            offered = value.upper() not in ("OFF", "0", "FALSE")
+        elif name.startswith("ssl_"):
+            offered = True
     shown = {name: config.get(name, default) for name, default in VARIABLES.items()}
     for name in ("require_secure_transport", "performance_schema"):
         shown[name] = "ON" if shown[name].upper() in ("ON", "1", "TRUE") else "OFF"
-    offered = config.get("ssl", "ON").upper() not in ("OFF", "0", "FALSE")
     readable = all(config.get(name, "") in files for name in ("ssl_cert", "ssl_key"))
     shown["have_ssl"] = "YES" if offered and readable else "DISABLED"
     return {**shown, "hostname": host.name}

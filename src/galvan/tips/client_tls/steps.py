@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
 from galvan.cluster.balancer import CHECK_USERS
-from galvan.cluster.facts import ACCOUNTS, CONFIG, OWN_FILES, REQUIREMENTS, VARIABLES, Account
+from galvan.cluster.facts import ACCOUNTS, OWN_FILES, REQUIREMENTS, VARIABLES, Account
 from galvan.cluster.quote import sql
 from galvan.cluster.settle import digest
 from galvan.cluster.transfer import pin
@@ -63,8 +63,6 @@ def _widen(facts: HostFacts, failing: Sequence[Finding], snapshot: Snapshot) -> 
     if MATERIAL_CHECKS & {f.check for f in failing if f.host == host}:
         yield Certificate("client", host, *identity.server(facts, snapshot))
     yield from pin(facts, TIP)
-    if facts[CONFIG].get("ssl") in ("OFF", "0", "FALSE"):
-        yield Setting(host, "mysqld", "ssl", "ON", Stage.FIRST_RESTART, TIP, "an option file of yours says ssl=OFF")
     wanted = {
         "ssl_ca": (place.ca, "the authority that signs clients' certificates"),
         "ssl_cert": (place.certificate, "TLS is offered to clients"),

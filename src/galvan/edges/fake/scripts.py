@@ -1,0 +1,132 @@
+"""Galvan's own scripts, known by a piece of their text, and what each does to a host. An unknown one is an error, so
+that nothing new can be sent to hosts without being understood here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from galvan.edges.fake import notary
+from galvan.edges.fake.machines import HOME, File, Machine
+from galvan.model import NotHealed
+
+if TYPE_CHECKING:
+    from galvan.edges.fake import Fake
+
+LOCK = f"{HOME}/lock/owner"
+MARK = f"{HOME}/drained"
+
+
+def run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    """`whole`: False where the sender was killed in the middle, as far as the script notices."""
+    for piece, do in _KNOWN.items():
+        if piece in text:
+            return do(fake, machine, text, whole)
+    raise AssertionError(f"a script that the cluster in memory does not know: {text!r}")
+
+
+def _word(text: str, before: str, after: str) -> str:
+    """The one shell word between two pieces of a script, unquoted as sh would."""
+    start = text.index(before) + len(before)
+    words = shlex.split(text[start : text.index(after, start)])
+    assert len(words) == 1, f"{words} is not one word"
+    return words[0]
+
+
+def _lock(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    mine = re.findall(r'"run ([^"]+)"', text)
+    owner = machine.files.get(LOCK)
+    if owner and not any(f"run {run}" in owner.content for run in mine):
+        raise NotHealed(f"{machine.host.name}: command 'mkdir -p' failed: locked by: {owner.content.strip()}")
+    machine.files[LOCK] = File(_word(text, "printf '%s\\n' ", f" >{LOCK}") + "\n", 0o600)
+    return ""
+
+
+def _unlock(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    (run,) = re.findall(r'"run ([^"]+)"', text)
+    if (owner := machine.files.get(LOCK)) and f"run {run}" in owner.content:
+        del machine.files[LOCK]
+    return ""
+
+
+def _take_lock_off(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    owner = machine.files.pop(LOCK, None)
+    return owner.content if owner else ""
+
+
+def _remember(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    path = _word(text, "[ -e ", " ] ||")
+    if path not in machine.files and whole:
+        machine.files[path] = File(_word(text, "printf '%s\\n' ", f" >{path}.new") + "\n", 0o600)
+    return ""
+
+
+def _mark(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    machine.files[MARK] = File("", 0o600)
+    return ""
+
+
+def _unmark(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    machine.files.pop(MARK, None)
+    return ""
+
+
+def _set_server(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    order = _word(text, "a=$(echo ", " | socat").split()
+    where, state = order[2], order[4]
+    found = [d for d in fake.clients.doors[machine.host.name] if f"{d.backend}/{d.member}" == where]
+    if order[:2] != ["set", "server"] or order[3] != "state" or state not in ("drain", "ready") or not found:
+        raise NotHealed(f"{machine.host.name}: command failed: HAProxy: No such server.")
+    found[0].drained = state == "drain"
+    fake.clients.tend()
+    return ""
+
+
+def _make_key(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    key, request = _word(text, "\nkey=", "; request="), _word(text, "; request=", "\nfail()")
+    owner = _word(text, "\nchown ", ' "$key" && chmod 0400')
+    directory = key.rpartition("/")[0]
+    machine.directories.add(directory)
+    if key not in machine.files:
+        machine.keys_made += 1
+        made, _ = notary.key_and_request(machine.host.name, directory, machine.keys_made)
+        machine.files[key] = File(made, 0o400, owner)
+    if whole:
+        number = next(
+            n
+            for n in range(1, machine.keys_made + 1)
+            if notary.key_and_request(machine.host.name, directory, n)[0] == machine.files[key].content
+        )
+        machine.files[request] = File(notary.key_and_request(machine.host.name, directory, number)[1])
+    return ""
+
+
+def _set_key_aside(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    directory = _word(text, "if [ -d ", " ]; then")
+    place = f"{HOME}/removed/{directory.rpartition('/')[2]}.{fake.count}"
+    for path, file in machine.take_away(directory).items():
+        machine.files[place + path.removeprefix(directory)] = file
+    return ""
+
+
+def _forget_run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    directory = _word(text, "if [ -d ", " ]; then")
+    for path, file in machine.take_away(directory).items():
+        machine.files[path.replace(f"{HOME}/runs/", f"{HOME}/undone/")] = file
+    return ""
+
+
+_KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
+    f"mkdir {HOME}/lock 2>/dev/null": _lock,
+    f"*) rm -rf {HOME}/lock ;; esac": _unlock,
+    f"; rm -rf {HOME}/lock": _take_lock_off,
+    f"mkdir -p {HOME}/runs/": _remember,
+    f": >{MARK}": _mark,
+    f"rm -f {MARK}": _unmark,
+    "echo 'set server ": _set_server,
+    "openssl genpkey -algorithm EC": _make_key,
+    f"mkdir -p -m 700 {HOME}/removed": _set_key_aside,
+    f"mkdir -p -m 700 {HOME}/undone": _forget_run,
+}
