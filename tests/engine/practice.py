@@ -111,7 +111,7 @@ async def carry(fake: Fake, made: Plan, instead: str = "-", upto: int | None = N
     await climb._lock()
     for number, wave in enumerate(made.waves[:upto]):
         await climb._remember(number, wave)
-        await climb._carry_out(wave)
+        await climb._carry_out(number, wave)
     await climb._release()
 
 

@@ -102,7 +102,8 @@ def crew_of(desk: Desk, ssh: Ssh, told: Told) -> Crew:
     async def preflight(host: Host) -> list[str]:
         return await _preflight(desk, ssh, host)
 
-    return Crew(desk.cluster, ssh, Choreography(desk.cluster, policy.recycle_wait, policy.idle_close), preflight, told)
+    choreography = Choreography(desk.cluster, policy.recycle_wait, policy.idle_close)
+    return Crew(desk.cluster, ssh, choreography, preflight, told, policy.quick_rejoin)
 
 
 async def _durably(desk: Desk, attempt: str, document: Json | None, climb: Climb, told: Told) -> Json:

@@ -17,6 +17,7 @@ from galvan.cluster.health import commit_rate, complaints, may_take_down
 from galvan.cluster.order import Wave
 from galvan.engine.choreography import Choreography
 from galvan.engine.gather import gather
+from galvan.engine.timers import hasten, relax
 from galvan.model import (
     Cluster,
     Fact,
@@ -51,6 +52,7 @@ class Crew:
     choreography: Choreography
     preflight: Callable[[Host], Any]  # awaitable of complaints
     say: Callable[[str, str], None]  # wave, what happened
+    quick_rejoin: bool = False
     calm: float = CALM
     poll: float = 0.5
 
@@ -64,10 +66,13 @@ def _host(crew: Crew, name: str) -> Host:
     return next(host for host in crew.cluster.hosts if host.name == name)
 
 
-async def carry_out(wave: Wave, crew: Crew) -> None:
-    """Raises Unsafe (nothing was changed), or NotHealed / Unreachable (what was begun was put back, or the text says not)."""
+async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
+    """Raises Unsafe (nothing was changed), or NotHealed / Unreachable (what was begun was put back, or the text says not).
+
+    `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
+    """
     host = _host(crew, wave.host)
-    todo = await _todo(wave, host, crew)
+    todo = await _todo(wave, host, crew, later)
     if not todo:
         if wave.restarts:
             await crew.choreography.welcome(host, crew.remote)
@@ -91,7 +96,7 @@ async def carry_out(wave: Wave, crew: Crew) -> None:
     crew.say(wave.id, "done")
 
 
-async def _todo(wave: Wave, host: Host, crew: Crew) -> list[Step]:
+async def _todo(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> list[Step]:
     """The steps with something left. Drift since the plan is refused: a third value is somebody else's work."""
     facts = await look(crew, host, [step.read for step in wave.steps])
     todo = []
@@ -103,14 +108,21 @@ async def _todo(wave: Wave, host: Host, crew: Crew) -> list[Step]:
                 raise
             todo.append(step)  # its server is down: a killed restart, or one that never came back
             continue
-        if left := remaining(step, seen):
+        if (left := remaining(step, seen)) and not _passed(step, seen, left, later):
             _refuse_drift(step, seen, left)
             todo.append(step)
     return todo
 
 
+def _passed(step: Step, seen: State, left: State, later: Sequence[Step]) -> bool:
+    """One file is written in several stages: what a later one put there says that this one is behind us."""
+    wanted = [(key, value) for other in later if other.read.id == step.read.id for key, value in other.want.items()]
+    return all(key in seen and (key, seen[key]) in wanted for key in left)
+
+
 def _refuse_drift(step: Step, seen: State, left: State) -> None:
-    if any(isinstance(action, Restart) for action in step.do):
+    """A step of several actions may have been left half-way, so only one that is done at a stroke can tell."""
+    if len(step.do) > 1 or any(isinstance(action, Restart) for action in step.do):
         return
     for key in left:
         if key in step.before and seen.get(key) != step.before[key]:
@@ -177,8 +189,12 @@ async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Ste
         await crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text))
     begun += [step for step in todo if step not in begun]
     crew.say(wave.id, f"restart {restart.unit}")
+    if crew.quick_rejoin:
+        await hasten(crew.cluster, crew.remote)
     await crew.remote.act(host, restart, wave.id)
     await _synced(host, crew)
+    if crew.quick_rejoin:
+        await relax(crew.cluster, crew.remote)
     await crew.choreography.welcome(host, crew.remote)
 
 

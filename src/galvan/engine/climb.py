@@ -61,7 +61,7 @@ class Climb:
     def carry_out(self, number: int, blocked: Sequence[str]) -> Json:
         wave = self.plan.waves[number]
         kept = tuple(step for step in wave.steps if step.tip not in blocked)
-        return self._answer(self._carry_out(replace(wave, steps=kept)))
+        return self._answer(self._carry_out(number, replace(wave, steps=kept)))
 
     def watch(self, tip: str) -> Json:
         return self._answer(self._watch(self.tips[tip]))
@@ -113,8 +113,9 @@ class Climb:
         )  # fmt: skip
         return {}
 
-    async def _carry_out(self, wave: Wave) -> Json:
-        await carry_out(wave, self.crew)
+    async def _carry_out(self, number: int, wave: Wave) -> Json:
+        later = [step for w in self.plan.waves[number + 1 :] if w.host == wave.host for step in w.steps]
+        await carry_out(wave, self.crew, later)
         return {}
 
     async def _watch(self, tip: Tip) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from galvan.model import HostFacts, Judgement, Snapshot, holds
+from galvan.model import Blind, HostFacts, Judgement, Role, Snapshot, holds
 from galvan.pki.certificate import describe, problems
 from galvan.pki.material import Material, complaints
 from galvan.pki.places import on_server
@@ -17,6 +17,24 @@ def material(facts: HostFacts, authority: str) -> Material | None:
     """What lies in Galvan's place for this authority; None where there is nothing."""
     found = facts[MATERIAL].get(on_server(authority).directory)
     return found if found and found.present else None
+
+
+def may_issue(snapshot: Snapshot, authority: str) -> None:
+    """Raises Blind where certificates of another authority lie on some host: signing with ours would split the group,
+    or leave clients with a trust that no longer fits. Renewing an authority is a task of its own."""
+    ours = next((pem for name, pem in snapshot.cluster.authorities if name == authority), None)
+    for facts in snapshot.hosts:
+        if facts.host.role is not Role.DATABASE or not (found := material(facts, authority)) or not found.authority:
+            continue
+        if ours is None:
+            raise Blind(
+                f"{facts.host.name} has certificates of an authority {authority!r} that is not kept here: work where its "
+                "key is, or copy that operator's state directory"
+            )
+        if found.authority.strip() != ours.strip():
+            raise Blind(
+                f"the authority {authority!r} kept here is not the one whose certificates lie on {facts.host.name}"
+            )
 
 
 def sound(facts: HostFacts, authority: str) -> Judgement:

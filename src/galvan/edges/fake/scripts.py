@@ -4,7 +4,6 @@ that nothing new can be sent to hosts without being understood here."""
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,11 +27,17 @@ def run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 def _word(text: str, before: str, after: str) -> str:
-    """The one shell word between two pieces of a script, unquoted as sh would."""
+    """The one shell word between two pieces of a script, as sh would take it; anything but one word is an error."""
     start = text.index(before) + len(before)
-    words = shlex.split(text[start : text.index(after, start)])
-    assert len(words) == 1, f"{words} is not one word"
-    return words[0]
+    word = text[start : text.index(after, start)].strip()
+    if _BARE.fullmatch(word):
+        return word
+    inner = word[1:-1].replace("'\"'\"'", "\0")
+    assert word[:1] == word[-1:] == "'" and "'" not in inner, f"{word!r} is not one quoted word"
+    return inner.replace("\0", "'")
+
+
+_BARE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
 def _lock(fake: Fake, machine: Machine, text: str, whole: bool) -> str:

@@ -27,6 +27,7 @@ from galvan.model import (
     Stage,
     Step,
 )
+from galvan.pki import judge
 from galvan.pki.bundle import option_file
 from galvan.pki.places import on_application, on_server
 
@@ -39,6 +40,7 @@ _ANY = {"SSL": "ANY", "X509": "X509"}
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
     if not failing:
         return
+    judge.may_issue(snapshot, "client")
     for facts in snapshot.having(Role.DATABASE):
         yield from _widen(facts, failing, snapshot)
     if to < Rung.ENFORCED:

@@ -9,6 +9,7 @@ from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
 from galvan.cluster.health import expected_members, number, text
 from galvan.cluster.transfer import pin
 from galvan.model import Blind, Certificate, Finding, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
+from galvan.pki import judge
 from galvan.pki.places import on_server
 from galvan.tips.replication_tls.checks import configured, encrypts, strict
 
@@ -23,6 +24,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         return
     members = snapshot.having(Role.DATABASE)
     _may(snapshot, to)
+    judge.may_issue(snapshot, "cluster")
     for facts in members:
         host = facts.host.name
         if MATERIAL_CHECKS & {f.check for f in failing if f.host == host}:
