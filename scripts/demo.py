@@ -155,12 +155,24 @@ def show(board: Json, report: LoadReport, final: Json, again: Json, plan: Json) 
     print("\nScoreboard")
     for name, value, good in rows:
         print(f"  {'ok ' if good else 'BAD'}  {name:<38} {value}")
-    for gap in board["gaps"]:
-        print(f"       gap of writer {gap['writer']}: {gap['to'] - gap['from']:.2f} s, {'a member left or rejoined' if gap['explained'] else 'NOT EXPLAINED'}")
+    for start, end, writers in stalls(board["gaps"]):
+        print(f"       {writers} writers waited {end - start:.2f} s from {time.strftime('%T', time.localtime(start))}")
     for error, count in report.errors.items():
         print(f"       {count} × {error}")
     print("  The seed expects an outage for this. The longest that any writer waited is the gap above." if board["failed"] == 0 else "")
     return all(good for _, _, good in rows)
+
+
+def stalls(gaps: list[Json]) -> list[tuple[float, float, int]]:
+    """Gaps of the writers that overlap are one stall."""
+    merged: list[tuple[float, float, int]] = []
+    for gap in sorted(gaps, key=lambda gap: gap["from"]):
+        if merged and gap["from"] < merged[-1][1]:
+            start, end, writers = merged.pop()
+            merged.append((start, max(end, gap["to"]), writers + 1))
+        else:
+            merged.append((gap["from"], gap["to"], 1))
+    return merged
 
 
 def counts(audit: Json) -> dict[str, int]:

@@ -53,7 +53,7 @@ def insecure(databases: int = 3, balancer: bool = True, **policy: Any) -> Fake:
 
 
 async def look(fake: Fake) -> Snapshot:
-    return await gather(fake.cluster, ALL, fake)
+    return await gather(fake.known(), ALL, fake)
 
 
 async def judged(fake: Fake) -> tuple[Snapshot, tuple[Finding, ...]]:
@@ -112,7 +112,7 @@ async def carry(fake: Fake, made: Plan, instead: str = "-", upto: int | None = N
     for number, wave in enumerate(made.waves[:upto]):
         await climb._remember(number, wave)
         await climb._carry_out(number, wave)
-    await climb._release()
+    await climb._release("done")
 
 
 def undo_of(made: Plan, order: Sequence[str]) -> Plan:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from galvan.cluster.facts import GATE, LONG
+from galvan.cluster.facts import GATE, LONG, STATUS
 from galvan.cluster.health import commit_rate, complaints, may_take_down
 from galvan.cluster.order import Wave
 from galvan.engine.choreography import Choreography
@@ -72,9 +72,12 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
     host = _host(crew, wave.host)
+    if not wave.restarts:
+        await _revive(host, crew, later)
     todo = await _todo(wave, host, crew, later)
     if not todo:
         if wave.restarts:
+            await _caught_up(host, crew)
             await crew.choreography.welcome(host, crew.remote)
         crew.say(wave.id, "already as wanted")
         return
@@ -117,7 +120,7 @@ async def _todo(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> li
 def _passed(step: Step, seen: State, left: State, later: Sequence[Step]) -> bool:
     """One file is written in several stages: what a later one put there says that this one is behind us."""
     wanted = [(key, value) for other in later if other.read.id == step.read.id for key, value in other.want.items()]
-    return all(key in seen and (key, seen[key]) in wanted for key in left)
+    return all((key, seen.get(key)) in wanted for key in left)
 
 
 def _refuse_drift(step: Step, seen: State, left: State) -> None:
@@ -129,6 +132,17 @@ def _refuse_drift(step: Step, seen: State, left: State) -> None:
             raise Unsafe(
                 f"{step.host}: {key} is {seen.get(key)!r}; the plan saw {step.before[key]!r}. Somebody changed it since: plan again"
             )
+
+
+async def _revive(host: Host, crew: Crew, later: Sequence[Step]) -> None:
+    """A run that goes on from its first wave may find a member down which a later wave of its own had stopped: what lies
+    there now is safe to start with at every height, so it is started before anything is asked of it."""
+    restart = next((action for step in later for action in step.do if isinstance(action, Restart)), None)
+    if restart and await _is_down(host, crew):
+        await _gate(host, crew, gone=True)
+        await crew.remote.act(host, restart, "revive")
+        await _synced(host, crew)
+        await crew.choreography.welcome(host, crew.remote)
 
 
 async def _is_down(host: Host, crew: Crew) -> bool:
@@ -207,6 +221,16 @@ async def _synced(host: Host, crew: Crew) -> None:
             return
         await asyncio.sleep(crew.poll)
     raise NotHealed(f"{host.name} restarted and did not come back within {RETURN:.0f} s: " + "; ".join(told))
+
+
+async def _caught_up(host: Host, crew: Crew) -> None:
+    """A member whose restart a killed run did not see the end of may still be catching up."""
+    for _ in range(int(RETURN / crew.poll)):
+        status = (await look(crew, host, GATE))[STATUS]
+        if status.get("wsrep_local_state_comment") == "Synced" and status.get("wsrep_ready") == "ON":
+            return
+        await asyncio.sleep(crew.poll)
+    raise NotHealed(f"{host.name} was restarted and is not Synced after {RETURN:.0f} s")
 
 
 async def _confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:

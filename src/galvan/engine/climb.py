@@ -67,7 +67,7 @@ class Climb:
         return self._answer(self._watch(self.tips[tip]))
 
     def release(self, status: str) -> Json:
-        return self._answer(self._release())
+        return self._answer(self._release(status))
 
     def _answer(self, work: Coroutine[Any, Any, Json]) -> Json:
         """A named error becomes an answer; anything else is a bug and ends the process."""
@@ -133,7 +133,10 @@ class Climb:
             return {}
         return {"seen": "; ".join(f"{i.who} on {i.host} {i.what}: {i.evidence}" for i in left)}
 
-    async def _release(self) -> Json:
+    async def _release(self, status: str) -> Json:
+        """Where all went well nobody stays behind a door that a killed run had shut."""
+        for host in self.crew.cluster.having(Role.DATABASE) if status == "done" else ():
+            await self.crew.choreography.welcome(host, self.crew.remote)
         await self._unlock(self._hosts())
         return {}
 

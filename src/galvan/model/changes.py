@@ -116,7 +116,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOption:
-    """Need: a key of wsrep_provider_options from `stage` on; None takes the key out."""
+    """Need: a key of wsrep_provider_options from `stage` on; None takes the key out.
+
+    `live`: what the running provider is set to as well, for the few keys that it takes while it runs.
+    """
 
     host: str
     name: str
@@ -124,6 +127,7 @@ class ProviderOption:
     stage: Stage
     tip: str
     reason: str
+    live: str | None = None
 
 
 Need: TypeAlias = Certificate | Setting | ProviderOption

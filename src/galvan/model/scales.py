@@ -42,6 +42,7 @@ class Stage(IntEnum):
     FIRST_RESTART = 30  # TLS offered to clients, socket.dynamic between members
     STAGE_STRICT = 40  # the strict file lies on every host, so that a crash comes back strict
     SECOND_RESTART = 50  # strict between members
+    CALM = 55  # what was only set for the passes is put back
     HAND_OUT = 60  # applications receive what they need to go the new way
     ACCOUNTS = 70  # REQUIRE SSL: once, replicated
     REFUSE = 80  # require_secure_transport, host by host

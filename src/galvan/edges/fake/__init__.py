@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from galvan.cluster import provider
 from galvan.edges.fake import notary, options, scripts
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
 from galvan.edges.fake.group import Group, Witness
@@ -73,6 +74,7 @@ class Fake:
     count: int = 0
     reads: int = 0
     log: list[Done] = field(default_factory=list)
+    authorities: set[str] = field(default_factory=set)  # those that were asked for: they exist from then on
 
     def __post_init__(self) -> None:
         self.machines = {host.name: Machine(host) for host in self.cluster.hosts}
@@ -162,6 +164,7 @@ class Fake:
                 return text
             case SecretRef(name):
                 kind, _, which = name.partition(":")
+                self.authorities.add(which)
                 assert kind == "authority", f"a secret that the cluster in memory does not know: {name}"
                 return notary.authority_pem(which, self.cluster.name)
             case Signed() as wanted:
@@ -198,8 +201,8 @@ class Fake:
         server = machine.server
         if server is None or not server.up:
             raise NotHealed(f"{machine.host.name}: statement {text[:80]!r} failed: {DOWN}")
-        if match := re.fullmatch(r"SET GLOBAL (\w+) = '((?:[^'\\]|''|\\.)*)'", text):
-            server.variables[match[1]] = match[2]
+        if match := re.fullmatch(r"SET GLOBAL (\w+) ?= ?('(?:[^'\\]|''|\\.)*'|ON|OFF)", text):
+            self._set(server, match[1], match[2].strip("'"))
         elif match := re.fullmatch(r"ALTER USER '([^']*)'@'([^']*)' REQUIRE (NONE|SSL|X509)", text):
             account = next((a for a in self.clients.accounts if (a.user, a.host) == (match[1], match[2])), None)
             if account is None:
@@ -209,6 +212,17 @@ class Fake:
             self._kill(machine, int(match[1]), at)
         else:
             raise AssertionError(f"a statement that the cluster in memory does not know: {text!r}")
+
+    @staticmethod
+    def _set(server: Server, name: str, value: str) -> None:
+        """The provider takes single keys while it runs; what shows how a member listens is not among them."""
+        if name != "wsrep_provider_options":
+            server.variables[name] = value
+            return
+        for key, wanted in provider.parse(value).items():
+            if key.startswith(("socket.", "gmcast.listen", "base_")):
+                raise NotHealed(f"ERROR 1231 (42000): Variable 'wsrep_provider_options' can't be set to '{key}={wanted}'")
+            server.provider[key] = wanted
 
     def _kill(self, machine: Machine, number: int, at: str) -> None:
         found = [s for s in self.clients.sessions if s.id == number and s.member == machine.host.name]
@@ -232,6 +246,11 @@ class Fake:
         self.machines[name].start(server)
         self.group.join(name, self.lag)
         self.clients.tend()
+
+    def known(self) -> Cluster:
+        """The cluster as its operator's side knows it: with the authorities that were made by now."""
+        made = tuple((name, notary.authority_pem(name, self.cluster.name)) for name in sorted(self.authorities))
+        return replace(self.cluster, authorities=made)
 
     # what can be seen of it -------------------------------------------------------------------------------------
     def files(self) -> dict[str, dict[str, File]]:

@@ -8,12 +8,13 @@ from galvan.cluster import identity
 from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
 from galvan.cluster.health import expected_members, number, text
 from galvan.cluster.transfer import pin
-from galvan.model import Blind, Certificate, Finding, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
+from galvan.model import Blind, Certificate, Finding, HostFacts, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
 from galvan.pki import judge
 from galvan.pki.places import on_server
 from galvan.tips.replication_tls.checks import configured, encrypts, strict
 
 TIP = "replication_tls"
+TIMER, QUICK = "evs.join_retrans_period", "PT0.1S"
 MATERIAL_CHECKS = {
     "replication_tls.material-sound", "replication_tls.certificate-lasting", "replication_tls.names-covered",
 }  # fmt: skip
@@ -35,6 +36,22 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         if not strict(facts) or configured(facts).get("socket.dynamic"):
             reason = "strict: no clear text between members"
             yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
+    if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in members):
+        for facts in members:
+            yield from _quick(facts)
+
+
+def _quick(facts: HostFacts) -> Iterator[Need]:
+    """Shorter stalls for the two passes: the member that comes back waits for its own timer, so the file must hold it.
+
+    Only this timer can be set back while the provider runs; the other that would help cannot, and is left alone.
+    """
+    host, seen = facts.host.name, str(facts[VARIABLES].get(f"provider.{TIMER}") or "")
+    before = configured(facts).get(TIMER)
+    if seen and seen != QUICK:
+        reason = "a rejoin stalls all writers for a shorter time; only for the two passes"
+        yield ProviderOption(host, TIMER, QUICK, Stage.FIRST_RESTART, TIP, reason)
+        yield ProviderOption(host, TIMER, before, Stage.CALM, TIP, reason, live=seen)
 
 
 def _first_pass(host: str) -> Iterator[Need]:
