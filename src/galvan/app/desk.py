@@ -95,7 +95,7 @@ async def look(desk: Desk, extra: Sequence[Fact[Any]] = ()) -> Snapshot:
     cluster = desk.cluster
     if desk.limit:
         cluster = replace(cluster, hosts=tuple(host for host in cluster.hosts if host.name in desk.limit))
-    async with SshReader(cluster, ALL_FACTS) as reader:
+    async with SshReader(cluster, (*ALL_FACTS, *extra)) as reader:
         return await gather(cluster, facts, reader)
 
 
