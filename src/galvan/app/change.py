@@ -24,7 +24,7 @@ from galvan.engine.climb import Climb, with_watch
 from galvan.engine.document import FORMAT, Json, from_document, to_document
 from galvan.engine.gather import fingerprint, gather
 from galvan.engine.plan import Plan
-from galvan.model import BadInput, Fact, Host, Role, Rung, Snapshot, State, Unreadable, Unsafe
+from galvan.model import BadInput, Fact, GalvanError, Host, Role, Rung, Snapshot, State, Unreadable, Unsafe
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
@@ -228,11 +228,15 @@ async def _forget(desk: Desk, run: str) -> None:
 
 
 async def unlock(desk: Desk) -> Mapping[str, str]:
-    """Takes the lock of a dead run off every host; says whose it was."""
+    """Takes the lock of a dead run off every host that answers; says whose it was, or why a host did not."""
     found: dict[str, str] = {}
     script = "cat /var/lib/galvan/lock/owner 2>/dev/null || true; rm -rf /var/lib/galvan/lock"
     async with hands(desk, "unlock", desk.authorities()) as ssh:
         for host in desk.cluster.having(Role.DATABASE, Role.APPLICATION):
-            if owner := (await ssh.act(host, sh(script), "unlock")).strip():
+            try:
+                owner = (await ssh.act(host, sh(script), "unlock")).strip()
+            except GalvanError as why:
+                owner = f"not reached: {why}"
+            if owner:
                 found[host.name] = owner
     return found

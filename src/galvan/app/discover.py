@@ -53,7 +53,7 @@ async def discover(
     seed: str, ssh_config: Sequence[str], given: Mapping[Role, Sequence[str]], name: str | None = None
 ) -> Found:
     """Asks the seed for the members, the members for who talks to them. Raises Unreadable where the seed cannot be read."""
-    config = tuple(str(Path(file).expanduser().absolute()) for file in ssh_config)
+    config = _whole(ssh_config)
     aliases = _aliases(config or tuple(default_config()))
     first = await _ask(Host(seed, "0.0.0.0", Role.DATABASE, seed), config)  # noqa: S104 - a placeholder, never dialled
     members = [await _database(node, address, seed, first, aliases, config) for node, address in _members(first, seed)]
@@ -63,6 +63,10 @@ async def discover(
     hosts = (*[host for host, _ in members], *balancers, *extra)
     said = str(first[VARIABLES].get("wsrep_cluster_name") or "galera")
     return Found(Cluster(name or re.sub(r"[^A-Za-z0-9._-]", "-", said), hosts, ssh_config=config), tuple(notes))
+
+
+def _whole(files: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(Path(file).expanduser().absolute()) for file in files)
 
 
 async def _ask(host: Host, config: tuple[str, ...]) -> HostFacts:
@@ -137,7 +141,7 @@ async def _balancers(
         for address in facts[NEIGHBOURS]:
             seen[address] = seen.get(address, 0) + 1
     found = []
-    for address in sorted(set(seen) - known - {"127.0.0.1", "::1"}):  # noqa: S104 - listeners, not peers
+    for address in sorted(set(seen) - known - {"127.0.0.1", "::1"}):
         ssh = aliases.get(address, address)
         host = Host(ssh, address, Role.LOAD_BALANCER, ssh)
         facts = await _ask(host, config)

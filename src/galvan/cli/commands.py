@@ -221,8 +221,8 @@ def unlock(words: Words) -> int:
     out, desk = _output(words), _desk(words)
     found = asyncio.run(take_off(desk))
     for host, owner in found.items():
-        out.line(f"{host}: was locked by {owner}")
-    out.line("unlocked" if found else "no host was locked")
+        out.line(f"{host}: {owner}")
+    out.line("unlocked what answered" if found else "no host was locked")
     out.close()
     return OK
 

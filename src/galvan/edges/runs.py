@@ -53,8 +53,9 @@ def climb(document: Json, worker: Worker) -> Json:
             status, why = answer["kind"], failed
             break
         done += 1
-    ended = worker.release(status)
-    return {"status": status, "why": why, "waves_done": done, **ended}
+    if left := worker.release(status).get("failed"):
+        why = f"{why}; still locked: {left}" if why else f"still locked: {left}"
+    return {"status": status, "why": why, "waves_done": done}
 
 
 class Runs:

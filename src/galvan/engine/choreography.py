@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from galvan.cluster.balancer import BALANCER, Server, set_state
@@ -54,7 +55,8 @@ class Choreography:
                 return
             for session in left:
                 if session.command == "Sleep" and session.idle > self.idle and not session.open:
-                    await remote.act(host, Sql(f"KILL CONNECTION {session.id}"), "drain")
+                    with suppress(NotHealed):  # it may have left by itself since
+                        await remote.act(host, Sql(f"KILL CONNECTION {session.id}"), "drain")
             await asyncio.sleep(self.poll)
             left = await self._sessions(host, remote)
         if left:

@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -25,13 +26,13 @@ _LOCK = """
 mkdir -p -m 700 {{home}}
 if ! mkdir {{home}}/lock 2>/dev/null; then
   case $(cat {{home}}/lock/owner 2>/dev/null) in
-    *"run {{plain}}"*|*"run {{other}}"*) ;;
+    *"run {{plain}},"*|*"run {{other}},"*) ;;
     *) echo "locked by: $(cat {{home}}/lock/owner 2>/dev/null || echo an unnamed run)" >&2; exit 1 ;;
   esac
 fi
 printf '%s\\n' {{owner}} >{{home}}/lock/owner
 """
-_UNLOCK = 'case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}}"*) rm -rf {{home}}/lock ;; esac'
+_UNLOCK = 'case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}},"*) rm -rf {{home}}/lock ;; esac'
 
 
 @dataclass(slots=True)
@@ -64,7 +65,9 @@ class Climb:
         return self._answer(self._carry_out(number, replace(wave, steps=kept)))
 
     def watch(self, tip: str) -> Json:
-        return self._answer(self._watch(self.tips[tip]))
+        """Where nobody could look, somebody may be there: that holds NARROW up like a client that was seen."""
+        answer = self._answer(self._watch(self.tips[tip]))
+        return {"seen": f"nobody could look: {answer['failed']}"} if "failed" in answer else answer
 
     def release(self, status: str) -> Json:
         return self._answer(self._release(status))
@@ -91,7 +94,8 @@ class Climb:
             try:
                 await self.crew.remote.act(host, action, "lock")
             except GalvanError as why:
-                await self._unlock(taken)
+                with suppress(GalvanError):
+                    await self._unlock(taken)
                 hint = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
                 raise Unsafe(f"{why} ({hint})") from why
             taken.append(host)
@@ -141,8 +145,15 @@ class Climb:
         return {}
 
     async def _unlock(self, hosts: Sequence[Host]) -> None:
+        """Every host that answers is unlocked; then the first that did not is raised."""
+        silent: list[GalvanError] = []
         for host in hosts:
-            await self.crew.remote.act(host, _script(_UNLOCK, run=self.run), "unlock")
+            try:
+                await self.crew.remote.act(host, _script(_UNLOCK, run=self.run), "unlock")
+            except GalvanError as why:
+                silent.append(why)
+        if silent:
+            raise silent[0]
 
 
 def _script(template: str, run: str, owner: str = "", other: str = "-") -> Shell:

@@ -48,6 +48,8 @@ class Server:
     committed: int = 44_086
     cached_from: int = 1
     write_set: int = 450  # bytes of an average one
+    busy: int = 0  # write sets between two looks
+    uuid: str = ""  # where it is not the group's
     uptime: int = 4_000
     starts: int = 0
     logins: dict[str, int] = field(default_factory=dict)

@@ -50,16 +50,17 @@ def _status(fake: Fake, machine: Machine) -> str:
         "wsrep_received_bytes": 19 * server.write_set,
         "wsrep_local_cached_downto": server.cached_from, "wsrep_local_state": 4 if server.state == "Synced" else 0,
         "wsrep_local_state_comment": server.state,
-        "wsrep_incoming_addresses": ",".join(f"{fake.machines[n].host.address}:0" for n in sorted(fake.group.primary)),
+        "wsrep_incoming_addresses": ",".join(f"{fake.machines[n].host.address}:0" for n in sorted(fake.group.primary & fake.machines.keys())),
         "wsrep_cluster_weight": fake.group.votes(fake.group.primary) if inside else 0,
         "wsrep_desync_count": server.desync, "wsrep_gcomm_uuid": "29b8f7c2-e7e4-11f1-b573-a230b24cbf66",
         "wsrep_cluster_conf_id": fake.group.conf_id if inside else 18446744073709551615,
-        "wsrep_cluster_size": len(fake.group.primary) if inside else 1, "wsrep_cluster_state_uuid": fake.group.uuid,
+        "wsrep_cluster_size": len(fake.group.primary) if inside else 1, "wsrep_cluster_state_uuid": server.uuid or fake.group.uuid,
         "wsrep_cluster_status": "Primary" if inside else "non-Primary", "wsrep_connected": "ON" if inside else "OFF",
         "wsrep_local_index": 0, "wsrep_provider_version": "4.23(rXXXX)",
         "wsrep_ready": "ON" if inside and server.state == "Synced" else "OFF",
     })  # fmt: skip
     server.uptime += 1
+    server.committed += server.busy
     fake.group.looked_at(name)
     return said
 

@@ -30,6 +30,9 @@ async def served(dialer: Dialer, vantage: str, asked: Served, timeout: float) ->
     The handshake is made with verification first. Where that fails, it is made again without, to tell the
     fingerprint, and (for a wrong name) once more without the name, to tell whether the chain holds.
     """
+    if not asked.authority:
+        await _look(dialer, vantage, asked, lenient(), timeout)  # ends as CLEAR where there is no TLS at all
+        return Trial(Outcome.DEAD, "TLS is served, and no authority is kept here that it could be checked against")
     try:
         strict, chain_only = trusting(asked.authority, True), trusting(asked.authority, False)
         strict.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=asked.name)

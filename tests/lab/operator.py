@@ -1,0 +1,83 @@
+"""An operator at the lab: the real command in a process of its own, with a state directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from galvan import lab
+
+Json = dict[str, Any]
+HASHES = (
+    "find /etc/mysql /etc/galvan /var/lib/galvan/lock /var/lib/galvan/runs -type f 2>/dev/null | sort | xargs -r sha256sum; "
+    "find /etc/mysql /etc/galvan -printf '%p %m %u:%g\\n' 2>/dev/null | sort"
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    home: Path
+
+    @property
+    def file(self) -> Path:
+        return self.home / "galvan.yaml"
+
+    def command(self, verb: str, *words: str) -> list[str]:
+        return [sys.executable, "-m", "galvan", verb, "--cluster", str(self.file), *words]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "GALVAN_STATE": str(self.home / "state"), "GALVAN_PASSPHRASE_FILE": str(self.home / "passphrase")}
+
+    def run(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(verb, *words), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, timeout=900,
+        )  # fmt: skip
+
+    def start(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(verb, *words), env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def json(self, verb: str, *words: str, code: int | tuple[int, ...] = 0) -> Json:
+        done = self.run(verb, *words, "--format", "json")
+        codes = (code,) if isinstance(code, int) else code
+        assert done.returncode in codes, f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return dict(json.loads(done.stdout))
+
+
+def sit_down(home: Path, seed: str = "db1") -> Operator:
+    """A new operator who has run `galvan init`."""
+    home.mkdir(parents=True, exist_ok=True)
+    passphrase = home / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("a passphrase for the tests")
+    who, present = Operator(home), lab.current()
+    done = who.run(
+        "init", seed, "--ssh-config", str(present.ssh_config), "--application", "app1", "--outsider", "mallory",
+        "--load-balancer", "lb1", "--probe-user", "app", "--probe-password-file", str(present.password_file), "--force",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return who
+
+
+def hashes() -> dict[str, str]:
+    """What lies in the places that Galvan may write to, on every host that it may change: content, mode and owner."""
+    names = [*(host.name for host in lab.current().databases), "app1"]
+    return {name: lab.execute(name, HASHES) for name in names}
+
+
+def restarts(since: float) -> dict[str, int]:
+    counted = f"journalctl -u mariadb -o cat --no-pager --since @{int(since)} | grep -c '^Started' || true"
+    return {host.name: int(lab.execute(host.name, counted)) for host in lab.current().databases}
+
+
+def synced() -> bool:
+    return all(h.state == "Synced" and h.primary for h in lab.status() if h.role == "database")
