@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from galvan.app.change import BY_ID, FACTS
+from galvan.app.change import BY_ID
 from galvan.app.desk import order_of
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
-from galvan.cluster.order import Wave, way_back
+from galvan.cluster.order import way_back
 from galvan.cluster.settle import settle
 from galvan.edges.fake import Fake, Killed, Pool
 from galvan.engine.apply import Crew

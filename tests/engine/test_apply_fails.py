@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
 
 from galvan.edges.fake import CONFIG_HOME, Channel, Fake, File, Pool
 from galvan.engine.apply import carry_out
 from galvan.engine.plan import Plan
 from galvan.model import GalvanError, NotHealed, Stage, Unreachable, Unreadable, Unsafe
-from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
 
 FILE = f"{CONFIG_HOME}/zz-galvan.cnf"
 
@@ -63,7 +63,7 @@ def test_a_strict_file_that_is_refused_is_put_back_to_dynamic(ready: tuple[Fake,
 def test_a_refusal_without_end_leaves_the_host_alone_and_says_so(ready: tuple[Fake, Plan]) -> None:
     fake = copy_of(ready[0])
     fake.machines["db2"].refuses = lambda config: "[ERROR] InnoDB: page corruption"
-    with pytest.raises(NotHealed, match="Putting db2 back failed too, it was left alone: .*page corruption"):
+    with pytest.raises(NotHealed, match=r"Putting db2 back failed too, it was left alone: .*page corruption"):
         run(carry(fake, ready[1]))
     assert fake.group.primary == {"db1", "db3"}
     assert fake.witness.restarts == {"db2": 1}
@@ -159,7 +159,7 @@ def test_nothing_was_kept_says_so(ready: tuple[Fake, Plan]) -> None:
     fake = copy_of(ready[0])
     fake.machines["db2"].refuses = lambda config: "[ERROR] Aborting" if "ssl_cert" in config else ""
     fake.events[fake.count + 5] = lambda world: world.machines["db2"].kept.clear()
-    with pytest.raises(NotHealed, match="left alone: db2: restoring .* nothing was kept"):
+    with pytest.raises(NotHealed, match=r"left alone: db2: restoring .* nothing was kept"):
         run(carry_out(ready[1].waves[3], crew_of(fake)))
 
 
@@ -185,7 +185,8 @@ def test_idle_sessions_are_closed_open_ones_are_named(ready: tuple[Fake, Plan]) 
     fake, notes = copy_of(ready[0]), Notes()
     sleeper = fake.clients.open_session("app", "10.0.0.20", "db2")
     worker = fake.clients.open_session("app", "10.0.0.20", "db2", pool=Pool("app", "app1", "lb1", 0))
-    assert sleeper and worker
+    assert sleeper
+    assert worker
     sleeper.idle, worker.open, worker.idle = 300.0, True, 300.0
     run(carry_out(ready[1].waves[3], crew_of(fake, notes)))
     assert fake.witness.killed_open == []

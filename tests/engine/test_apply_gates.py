@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
 
 from galvan.edges.fake import Fake
 from galvan.engine.apply import carry_out
 from galvan.engine.plan import Plan
 from galvan.model import NotHealed, Restart, Stage, Unsafe
-from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from practice import TOP, carry, climb_of, copy_of, dies, heights, insecure, order_in, planned, run, undo_of
 
 from galvan.edges.fake import Channel, Fake, Machine
 from galvan.engine.plan import Plan
 from galvan.model import Restart
-from practice import TOP, carry, climb_of, copy_of, dies, heights, insecure, order_in, planned, run, undo_of
 
 DATABASES = ("db1", "db2", "db3")
 WHEN = ("before", "middle", "after")

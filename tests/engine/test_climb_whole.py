@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from practice import TOP, carry, copy_of, crew_of, heights, insecure, judged, order_in, planned, run, undo_of
+
 from galvan.edges.fake import CONFIG_HOME, Channel, Done, Fake
 from galvan.engine.plan import Plan
 from galvan.model import PutFile, Restart, Rung, Shell, Stage, Verdict
-from practice import TOP, carry, copy_of, crew_of, heights, insecure, judged, order_in, planned, run, undo_of
 
 FILE = f"{CONFIG_HOME}/zz-galvan.cnf"
 DATABASES = ("db1", "db2", "db3")

@@ -7,13 +7,14 @@ import json
 from typing import Any
 
 import pytest
+from practice import carry, insecure, order_in, planned, run, undo_of
 
+from galvan.app.change import FACTS
 from galvan.edges.fake import Pool
 from galvan.engine.document import FORMAT, from_document, to_document, wave_document, wave_from
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, Rung
 from galvan.tips import TIPS
-from practice import FACTS, carry, insecure, order_in, planned, run, undo_of
 
 
 def plans() -> dict[str, Plan]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from practice import carry, climb_of, insecure, planned, run
 
+from galvan.app.change import FACTS
 from galvan.app.manifest import MANIFEST, entries_of, set_aside
 from galvan.edges.fake import Fake, File, scripts
 from galvan.engine.document import wave_document
 from galvan.engine.gather import gather
 from galvan.model import Shell, Unsafe
-from practice import FACTS, carry, climb_of, insecure, planned, run
 
 LOCK = scripts.LOCK
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from practice import TOP, Notes, carry, climb_of, copy_of, heights, insecure, planned, run
 
 from galvan.app.change import BY_ID
 from galvan.edges.fake import Fake, Pool
@@ -19,7 +21,6 @@ from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
 from galvan.engine.watch import watch
 from galvan.model import Fact, Host, Impact, Rung, Stage, Unreadable
-from practice import TOP, Notes, carry, climb_of, copy_of, heights, insecure, planned, run
 
 CLIENT = BY_ID["client_tls"]
 WINDOW = 0.02
@@ -35,25 +36,24 @@ def switched() -> tuple[Fake, Plan]:
 
 
 class Between:
-    """Reads like the cluster in memory; something happens after the first look at `host`."""
+    """Reads like the cluster in memory; something happens right after the `at`-th look at `host`."""
 
-    def __init__(self, fake: Fake, host: str, happen: Callable[[], object], times: int = 1) -> None:
-        self.fake, self.host, self.happen, self.left, self.skip = fake, host, happen, times, 0
+    def __init__(self, fake: Fake, host: str, happen: Callable[[], object], at: int = 1) -> None:
+        self.fake, self.host, self.happen, self.left = fake, host, happen, at
 
     async def read(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         said = await self.fake.read(host, facts)
-        if host.name == self.host and self.left:
-            self.left -= 1
-            if self.left >= self.skip:
-                continue_with = self.skip == 0 or self.left < self.skip + 1
-                if continue_with:
-                    self.happen()
+        self.left -= host.name == self.host
+        if host.name == self.host and self.left == 0:
+            self.happen()
         return said
 
 
-def watched(fake: Fake, reader: object = None, notes: Notes | None = None, said: list[str] | None = None) -> list[Impact]:
+def watched(
+    fake: Fake, reader: Any = None, notes: Notes | None = None, said: list[str] | None = None, window: float = WINDOW
+) -> list[Impact]:
     say = (said if said is not None else []).append
-    return list(run(watch(CLIENT, fake.known(), reader or fake, WINDOW, notes or Notes(), say)))  # type: ignore[arg-type]
+    return list(run(watch(CLIENT, fake.known(), reader or fake, window, notes or Notes(), say)))
 
 
 def test_nobody_is_left(switched: tuple[Fake, Plan]) -> None:
@@ -80,7 +80,7 @@ def test_a_client_that_moves_while_it_is_watched(switched: tuple[Fake, Plan]) ->
     def move() -> None:
         session.tls = "TLSv1.2"
 
-    assert watched(fake, Between(fake, "db2", move, times=3), notes) == []
+    assert watched(fake, Between(fake, "db2", move, at=3), notes, window=0.1) == []
     assert notes.old == {}
 
 
@@ -89,8 +89,7 @@ def test_a_client_that_only_went_away_is_outstanding(switched: tuple[Fake, Plan]
     fake, notes = copy_of(switched[0]), Notes()
     session = fake.clients.open_session("monthly", "10.0.0.9", "db2")
     assert session
-    reader = Between(fake, "db2", lambda: session in fake.clients.sessions and fake.clients.sessions.remove(session), 2)
-    reader.skip = 1
+    reader = Between(fake, "db2", lambda: fake.clients.sessions.remove(session), at=2)
     (impact,) = watched(fake, reader, notes)
     assert (impact.who, impact.host) == ("monthly@10.0.0.9", "db2")
     assert session not in fake.clients.sessions
@@ -203,8 +202,6 @@ def test_a_whole_run_with_nobody_left_is_done() -> None:
 def test_the_ledger_remembers_over_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALVAN_STATE", str(tmp_path))
     old = Impact("client_tls", "db1", "monthly@10.0.0.9", "would be refused", "1 live sessions without TLS")
-    import time
-
     now = time.time()
     LedgerBook(StateDirectory("shop")).saw("client_tls", [old], [], now)
     (left,) = LedgerBook(StateDirectory("shop")).outstanding("client_tls")
@@ -219,7 +216,5 @@ def test_the_ledger_remembers_over_runs(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_ledger_forgets_after_a_month_and_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALVAN_STATE", str(tmp_path))
     old = Impact("client_tls", "db1", "gone@10.0.0.9", "would be refused", "1 live sessions without TLS")
-    import time
-
     LedgerBook(StateDirectory("shop")).saw("client_tls", [old], [], time.time() - 36 * 86400)
     assert LedgerBook(StateDirectory("shop")).outstanding("client_tls") == ()

@@ -72,9 +72,6 @@ def _plain(text: str) -> str:
 
 
 def _guard(text: str) -> str:
-    out = "".join("\\" + c if c in "\\;=" else c for c in text)
-    if out[:1].isspace():
-        out = "\\" + out
-    if out[-1:].isspace():
-        out = out[:-1] + "\\" + out[-1]
-    return out
+    """Escapes what would end the key or value, and the blanks at its ends, which would be trimmed."""
+    ends = (0, len(text) - 1)
+    return "".join("\\" + c if c in "\\;=" or (c.isspace() and n in ends) else c for n, c in enumerate(text))

@@ -16,6 +16,10 @@ from galvan.model import Attempt, Cluster, Host, Listening, Outcome, SecretRef, 
 
 OPERATOR = "operator"
 SCHEMA = "galvan_probe"
+_SCHEMA = (
+    f"CREATE DATABASE IF NOT EXISTS {SCHEMA}; "
+    f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (host VARCHAR(80) PRIMARY KEY, said TEXT, at TIMESTAMP(6))"
+)
 
 
 class SshProber:
@@ -23,6 +27,7 @@ class SshProber:
 
     def __init__(self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str]) -> None:
         self._cluster, self._ssh, self._secret = cluster, ssh, secret
+        self._marking, self._marked = asyncio.Lock(), False
         self._wire = Wire(self, secret, self._run, self._record, self._mark)
 
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
@@ -88,11 +93,12 @@ class SshProber:
     async def _mark(self, host: str, marker: str) -> None:
         """One row through the group's channel, and one statement over the server's port as a client sends it."""
         target = self._host(host)
-        row = (
-            f"CREATE DATABASE IF NOT EXISTS {SCHEMA}; "  # noqa: S608 - the marker is quoted, the schema is ours
-            f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (host VARCHAR(80) PRIMARY KEY, said TEXT, at TIMESTAMP(6)); "
-            f"REPLACE INTO {SCHEMA}.marker VALUES ({literal(marker)}, {literal(marker)}, NOW(6))"
-        )
+        async with self._marking:  # the schema once: its DDL would abort another host's row
+            if not self._marked:
+                await self._ssh.act(target, Sql(_SCHEMA), "mark")
+                self._marked = True
+        said = literal(marker)
+        row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
         if probe := self._cluster.probe:
             await self._say(target, marker, probe.user, self._secret(probe.password))

@@ -33,7 +33,8 @@ def _word(text: str, before: str, after: str) -> str:
     if _BARE.fullmatch(word):
         return word
     inner = word[1:-1].replace("'\"'\"'", "\0")
-    assert word[:1] == word[-1:] == "'" and "'" not in inner, f"{word!r} is not one quoted word"
+    assert word[:1] == word[-1:] == "'", f"{word!r} is not one word"
+    assert "'" not in inner, f"{word!r} is more than one word"
     return inner.replace("\0", "'")
 
 

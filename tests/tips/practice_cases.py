@@ -1,0 +1,114 @@
+"""Real output of hosts as cases: a set of outputs, what is changed in them, and what a check must say of it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from galvan.app.desk import ALL_FACTS
+from galvan.model import Check, Cluster, Fact, Finding, Host, HostFacts, Policy, Role, Snapshot, Unreadable
+from galvan.tips import TIPS
+
+HERE = Path(__file__).parent
+HOSTS = (
+    Host("db1", "10.89.77.11", Role.DATABASE, "db1"), Host("db2", "10.89.77.12", Role.DATABASE, "db2"),
+    Host("lb1", "10.89.77.21", Role.LOAD_BALANCER, "lb1", "haproxy"),
+)  # fmt: skip
+BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
+FACTS: dict[str, Fact[Any]] = {fact.id: fact for fact in ALL_FACTS}
+FIELDS = {"name", "verdict", "seen", "from", "edit", "output", "unreadable", "policy", "days_later", "address"}
+
+
+def file_of(check: Check) -> Path:
+    tip, _, stem = check.id.partition(".")
+    return HERE / tip / f"{stem}.toml"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`edit`: [host, fact, what stands there, what stands there instead]. `output`: host → fact → the whole text.
+    `unreadable`: [host, fact, why]. `days_later`: how long after the outputs were taken the check looks."""
+
+    check: str
+    said: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.check}: {self.said.get('name', '?')}"
+
+
+def cases() -> list[Case]:
+    found = []
+    for path in sorted(HERE.glob("*/*.toml")):
+        said = tomllib.loads(path.read_text())
+        found += [Case(str(said.get("check")), case) for case in said.get("case", [])]
+    return found
+
+
+def judge(case: Case) -> Finding:
+    """What the check says of db1."""
+    check = BY_ID[case.check]
+    return next(found for found in check.judge(snapshot_of(case.said)) if found.host in ("db1", "lb1"))
+
+
+def snapshot_of(said: dict[str, Any]) -> Snapshot:
+    assert said.keys() <= FIELDS, f"unknown fields: {said.keys() - FIELDS}"
+    texts = _texts(HERE / "outputs" / said["from"])
+    authorities = _authorities(texts["db1"].get("pki.material", ""))
+    taken = float(_clock(texts["db1"])) + 86400.0 * said.get("days_later", 0)
+    for host, fact, old, new in said.get("edit", []):
+        text = texts[host][fact]
+        assert isinstance(text, str)
+        assert old in text, f"{fact} of {host} does not hold {old!r}"
+        texts[host][fact] = text.replace(old, new)
+    for host, output in said.get("output", {}).items():
+        texts[host] |= output
+    for host, fact, why in said.get("unreadable", []):
+        texts[host][fact] = Unreadable(why)
+    policy = Policy(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.get("policy", {}).items()})
+    hosts = [replace(HOSTS[2], names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
+    cluster = Cluster("lab", tuple(h for h in hosts if h.name in texts), policy, authorities=authorities)
+    return Snapshot(cluster, tuple(_facts(h, texts[h.name]) for h in cluster.hosts), {}, taken)
+
+
+def _texts(directory: Path) -> dict[str, dict[str, str | Unreadable]]:
+    return {
+        host.name: {path.stem: path.read_text() for path in (directory / host.name).glob("*.txt")}
+        for host in HOSTS
+        if (directory / host.name).is_dir()
+    }
+
+
+def _clock(texts: dict[str, str | Unreadable]) -> str:
+    return str(texts["host.moment"]).split("clock=", 1)[1].split("\n", 1)[0]
+
+
+def _authorities(material: str | Unreadable) -> tuple[tuple[str, str], ...]:
+    """The operator's side knows the authorities that signed what lies on the host."""
+    found = []
+    for name in ("cluster", "client"):
+        _, mark, rest = str(material).partition(f"@pem /etc/mysql/galvan/{name}/ca.pem\n")
+        if mark:
+            found.append((name, rest.split("\n@", 1)[0] + "\n"))
+    return tuple(found)
+
+
+def _facts(host: Host, texts: dict[str, str | Unreadable]) -> HostFacts:
+    """Facts that share a query share its output."""
+    by_query = {FACTS[id].query: text for id, text in texts.items()}
+    readings: dict[str, object] = {}
+    for id, fact in FACTS.items():
+        if fact.query in by_query and host.role in fact.roles:
+            readings[id] = _parsed(fact, by_query[fact.query])
+    return HostFacts(host, readings)
+
+
+def _parsed(fact: Fact[Any], text: str | Unreadable) -> object:
+    if isinstance(text, Unreadable):
+        return text
+    try:
+        return fact.parse(text)
+    except Unreadable as why:
+        return why
