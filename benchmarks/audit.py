@@ -82,7 +82,9 @@ def ratio(ours: Sequence[float], other: Sequence[float]) -> float:
 
 
 def show(name: str, seconds: Sequence[float]) -> None:
-    print(f"{name:<24} min {min(seconds):.3f}  median {statistics.median(seconds):.3f}  max {max(seconds):.3f} s, {len(seconds)} runs")
+    print(
+        f"{name:<24} min {min(seconds):.3f}  median {statistics.median(seconds):.3f}  max {max(seconds):.3f} s, {len(seconds)} runs"
+    )
 
 
 def audit_command(home: Path) -> list[str]:
@@ -94,15 +96,30 @@ def audit_command(home: Path) -> list[str]:
 
 def floor_command() -> list[str]:
     present = lab.current()
-    one = f"ssh -F {present.ssh_config} -o ControlPath=none -o ControlMaster=no %s mariadb -e \"'select 1'\" >/dev/null &"
+    one = (
+        f"ssh -F {present.ssh_config} -o ControlPath=none -o ControlMaster=no %s mariadb -e \"'select 1'\" >/dev/null &"
+    )
     return ["sh", "-c", "\n".join(one % host.name for host in present.databases) + "\nwait"]
 
 
 def ansible_command(ansible: str, home: Path) -> list[str]:
     present = lab.current()
-    (home / "hosts").write_text("".join(f"{h.name} ansible_python_interpreter=/usr/bin/python3\n" for h in present.databases))
+    (home / "hosts").write_text(
+        "".join(f"{h.name} ansible_python_interpreter=/usr/bin/python3\n" for h in present.databases)
+    )
     common = f"-F {present.ssh_config} -o ControlMaster=no -o ControlPath=none"
-    return [ansible, "all", "-i", str(home / "hosts"), "-m", "setup", "--forks", "10", "-e", f"ansible_ssh_common_args='{common}'"]
+    return [
+        ansible,
+        "all",
+        "-i",
+        str(home / "hosts"),
+        "-m",
+        "setup",
+        "--forks",
+        "10",
+        "-e",
+        f"ansible_ssh_common_args='{common}'",
+    ]
 
 
 def lay_python() -> None:
@@ -110,13 +127,19 @@ def lay_python() -> None:
     script = f"tar -C / -cf - {parts} $(cd / && ls usr/lib/*/libexpat.so.1* usr/lib/*/libsqlite3.so.0* usr/lib/*/libffi.so.8* usr/lib/*/libuuid.so.1*)"
     for host in lab.current().databases:
         take = subprocess.Popen(["podman", "exec", "galvan-lab-app1", "sh", "-c", script], stdout=subprocess.PIPE)
-        subprocess.run(["podman", "exec", "-i", f"galvan-lab-{host.name}", "tar", "-C", "/", "-xf", "-"], stdin=take.stdout, check=True)
+        subprocess.run(
+            ["podman", "exec", "-i", f"galvan-lab-{host.name}", "tar", "-C", "/", "-xf", "-"],
+            stdin=take.stdout,
+            check=True,
+        )
         take.wait()
 
 
 def count(audit: Sequence[str]) -> None:
     """Logins and commands that one audit costs each host, by the host's own sshd."""
-    seen: Callable[[str], tuple[int, int]] = lambda host: logged(lab.execute(host, "journalctl -u ssh -o cat --no-pager"))  # noqa: E731
+    seen: Callable[[str], tuple[int, int]] = lambda host: logged(
+        lab.execute(host, "journalctl -u ssh -o cat --no-pager")
+    )  # noqa: E731
     names = [host.name for host in lab.current().databases]
     before = {name: seen(name) for name in names}
     once(audit)

@@ -45,7 +45,9 @@ def main() -> int:
     good = show(board, report, final, again, after)
     print(f"\nThe whole demo took {time.monotonic() - began:.0f} s. The lab is still up. Try next:")
     print(f"  galvan audit --all --cluster {FILE}\n  galvan pki status --cluster {FILE}\n  galvan lab ssh db1")
-    print(f"  galvan rollback --cluster {FILE} --passphrase-file {HOME / 'passphrase'}    (all of it, byte for byte)\n  galvan lab down")
+    print(
+        f"  galvan rollback --cluster {FILE} --passphrase-file {HOME / 'passphrase'}    (all of it, byte for byte)\n  galvan lab down"
+    )
     return 0 if good else 1
 
 
@@ -77,7 +79,9 @@ def climb() -> tuple[Json, Json, Json, float]:
     print(f"  {len(plan['waves'])} waves, restarts {plan['restarts_per_host']}")
     say("galvan apply plan.json, while the writers write")
     began = time.monotonic()
-    ended = galvan("apply", str(HOME / "plan.json"), "--watch", WATCH, "--passphrase-file", str(HOME / "passphrase"), name="apply")
+    ended = galvan(
+        "apply", str(HOME / "plan.json"), "--watch", WATCH, "--passphrase-file", str(HOME / "passphrase"), name="apply"
+    )
     return before, plan, ended, time.monotonic() - began
 
 
@@ -126,7 +130,10 @@ def explained(start: float, end: float) -> bool:
     """Did the membership change while this gap lasted? From the members' own logs."""
     if not _VIEWS:
         for host in lab.current().databases:
-            said = lab.execute(host.name, "journalctl -u mariadb -o short-unix --no-pager | grep -E 'view\\(view_id|save pc into disk|New COMPONENT' || true")
+            said = lab.execute(
+                host.name,
+                "journalctl -u mariadb -o short-unix --no-pager | grep -E 'view\\(view_id|save pc into disk|New COMPONENT' || true",
+            )
             _VIEWS.extend(float(line.split(" ", 1)[0]) for line in said.splitlines() if line[:1].isdigit())
     return any(start - 0.5 <= at <= end + 0.5 for at in _VIEWS)
 
@@ -159,7 +166,11 @@ def show(board: Json, report: LoadReport, final: Json, again: Json, plan: Json) 
         print(f"       {writers} writers waited {end - start:.2f} s from {time.strftime('%T', time.localtime(start))}")
     for error, count in report.errors.items():
         print(f"       {count} × {error}")
-    print("  The seed expects an outage for this. The longest that any writer waited is the gap above." if board["failed"] == 0 else "")
+    print(
+        "  The seed expects an outage for this. The longest that any writer waited is the gap above."
+        if board["failed"] == 0
+        else ""
+    )
     return all(good for _, _, good in rows)
 
 

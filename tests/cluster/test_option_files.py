@@ -11,9 +11,9 @@ from galvan.cluster.optionfile import Entry, Key
 from galvan.edges.fake import options
 from galvan.model import BadInput, Unreadable
 
-WRITABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")) | st.sampled_from("\t\\#;='\" "), max_size=20).filter(
-    lambda value: not ("'" in value and '"' in value)
-)
+WRITABLE = st.text(
+    st.characters(exclude_categories=("C", "Zl", "Zp")) | st.sampled_from("\t\\#;='\" "), max_size=20
+).filter(lambda value: not ("'" in value and '"' in value))
 SAID = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=20)
 TIP = st.sampled_from(["client_tls", "replication_tls", "hardening"])
 KEYS = st.tuples(st.sampled_from(["mysqld", "sst", "client"]), st.from_regex(r"[a-z][a-z_]{0,20}", fullmatch=True))
@@ -45,7 +45,9 @@ def test_writing_it_again_changes_no_byte(entries: dict[Key, Entry]) -> None:
 @given(ENTRIES)
 def test_the_server_reads_the_options_that_were_meant(entries: dict[Key, Entry]) -> None:
     read = dict(options.read(optionfile.render(entries), ("mysqld",)))
-    assert read == {optionfile.same(name): entry.value for (section, name), entry in entries.items() if section == "mysqld"}
+    assert read == {
+        optionfile.same(name): entry.value for (section, name), entry in entries.items() if section == "mysqld"
+    }
 
 
 @pytest.mark.parametrize("value", ["two\nlines", "a\rb", "both ' and \""])

@@ -171,6 +171,8 @@ def test_writers_go_last(hosts: list[str], writers: list[str]) -> None:
     assert list(order[len(hosts) - len(taking) :]) == taking
 
 
-@pytest.mark.parametrize(("total", "leaving", "kept"), [(3, 1, True), (2, 1, False), (5, 2, True), (4, 2, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("total", "leaving", "kept"), [(3, 1, True), (2, 1, False), (5, 2, True), (4, 2, False), (0, 0, False)]
+)
 def test_quorum(total: int, leaving: int, kept: bool) -> None:
     assert keeps_quorum(total, leaving) is kept

@@ -27,7 +27,11 @@ def test_one_key_is_changed_and_no_other(options: dict[str, str], key: str, valu
     assert provider.parse(provider.render(changed)) == {**options, key: value}
 
 
-@given(st.dictionaries(st.sampled_from(["gcache.size", "gmcast.segment", "pc.weight"]), st.sampled_from(["1", "128M", "a b"])))
+@given(
+    st.dictionaries(
+        st.sampled_from(["gcache.size", "gmcast.segment", "pc.weight"]), st.sampled_from(["1", "128M", "a b"])
+    )
+)
 def test_blanks_around_do_not_matter(options: dict[str, str]) -> None:
     shown = "".join(f"  {key}  =  {value}  ; " for key, value in options.items())
     assert provider.parse(shown) == options
@@ -43,7 +47,9 @@ def test_what_the_provider_would_refuse_is_not_read(text: str) -> None:
         provider.parse(text)
 
 
-@pytest.mark.parametrize(("said", "yes"), [("YES", True), ("on", True), ("1", True), ("no", False), ("", False), (None, False)])
+@pytest.mark.parametrize(
+    ("said", "yes"), [("YES", True), ("on", True), ("1", True), ("no", False), ("", False), (None, False)]
+)
 def test_what_the_provider_takes_for_yes(said: str | None, yes: bool) -> None:
     assert provider.yes(said) is yes
 

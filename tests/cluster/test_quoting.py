@@ -29,7 +29,9 @@ def test_a_value_is_one_word_byte_for_byte(value: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(VALUE, max_size=6))
 def test_a_sequence_is_one_word_each(values: list[str]) -> None:
-    script = quote.sh("set -- {{values}}\nprintf '%s\\n' $#\nfor word do printf '%s\\n' \"$word\"; done", values=values).text
+    script = quote.sh(
+        "set -- {{values}}\nprintf '%s\\n' $#\nfor word do printf '%s\\n' \"$word\"; done", values=values
+    ).text
     assert said_by_sh(script) == b"".join(text.encode() + b"\n" for text in (str(len(values)), *values))
 
 

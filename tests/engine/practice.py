@@ -34,7 +34,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def hosts(databases: int = 3, balancer: bool = True, application: bool = True, arbitrators: int = 0) -> tuple[Host, ...]:
+def hosts(
+    databases: int = 3, balancer: bool = True, application: bool = True, arbitrators: int = 0
+) -> tuple[Host, ...]:
     found = [Host(f"db{n}", f"10.0.0.{10 + n}", Role.DATABASE, f"db{n}") for n in range(1, databases + 1)]
     found += [Host(f"arb{n}", f"10.0.0.{30 + n}", Role.ARBITRATOR, f"arb{n}") for n in range(1, arbitrators + 1)]
     if balancer:
@@ -141,4 +143,3 @@ def dies(work: Coroutine[Any, Any, None]) -> bool:
     except Killed:
         return True
     return False
-

@@ -50,8 +50,8 @@ def test_a_server_that_refuses_its_new_file_is_put_back(ready: tuple[Fake, Plan]
 
 def test_a_strict_file_that_is_refused_is_put_back_to_dynamic(ready: tuple[Fake, Plan]) -> None:
     fake = before(ready, Stage.SECOND_RESTART)
-    fake.machines["db2"].refuses = (
-        lambda config: "" if "socket.dynamic" in config["wsrep_provider_options"] else "[ERROR] WSREP: bind failed"
+    fake.machines["db2"].refuses = lambda config: (
+        "" if "socket.dynamic" in config["wsrep_provider_options"] else "[ERROR] WSREP: bind failed"
     )
     with pytest.raises(NotHealed, match="put back as it was"):
         run(carry(fake, ready[1]))
@@ -190,7 +190,9 @@ def test_idle_sessions_are_closed_open_ones_are_named(ready: tuple[Fake, Plan]) 
     sleeper.idle, worker.open, worker.idle = 300.0, True, 300.0
     run(carry_out(ready[1].waves[3], crew_of(fake, notes)))
     assert fake.witness.killed_open == []
-    assert any("1 sessions did not let go" in said and "app@10.0.0.20 in a transaction" in said for _, said in notes.said)
+    assert any(
+        "1 sessions did not let go" in said and "app@10.0.0.20 in a transaction" in said for _, said in notes.said
+    )
 
 
 def test_a_session_that_leaves_between_look_and_kill_hurts_nobody(ready: tuple[Fake, Plan]) -> None:

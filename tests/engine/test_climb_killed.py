@@ -111,7 +111,9 @@ def worlds(road: Road) -> Iterator[tuple[int, str, Fake]]:
 def _state(fake: Fake) -> str:
     def written(machine: Machine) -> list[tuple[str, str]]:
         dated = ("/var/lib/galvan/", ".pem")
-        return sorted((p, "" if p.startswith(dated[0]) or p.endswith(dated[1]) else f.content) for p, f in machine.files.items())
+        return sorted(
+            (p, "" if p.startswith(dated[0]) or p.endswith(dated[1]) else f.content) for p, f in machine.files.items()
+        )
 
     servers = {name: fake.group.server(name) for name in DATABASES}
     return repr((

@@ -17,7 +17,20 @@ from galvan.model import Cluster, Fact, GalvanError, Host, Role, Shell, Sql
 from galvan.tips import TIPS
 
 HOST = Host("db1", "192.0.2.1", Role.DATABASE, "db1")
-WRITES = ("INSERT", "UPDATE ", "DELETE", "ALTER", "DROP", "SET GLOBAL", "FLUSH", "GRANT", "REVOKE", "KILL", "CREATE", "TRUNCATE")
+WRITES = (
+    "INSERT",
+    "UPDATE ",
+    "DELETE",
+    "ALTER",
+    "DROP",
+    "SET GLOBAL",
+    "FLUSH",
+    "GRANT",
+    "REVOKE",
+    "KILL",
+    "CREATE",
+    "TRUNCATE",
+)
 
 
 class Silent(SshReader):

@@ -95,7 +95,9 @@ def test_a_fact_that_reads_its_input_swallows_nothing(path: Path, text: str) -> 
     assert found == ALL_WELL
 
 
-@pytest.mark.parametrize("text", ["x=1; PATH=/nowhere; cd /; set -e", "exit 0", "alias echo=false", "exec >/dev/null", "trap 'echo no' EXIT"])
+@pytest.mark.parametrize(
+    "text", ["x=1; PATH=/nowhere; cd /; set -e", "exit 0", "alias echo=false", "exec >/dev/null", "trap 'echo no' EXIT"]
+)
 def test_a_fact_leaves_the_others_alone(path: Path, text: str) -> None:
     found = asked(path, (shell("a.rude", text), *GOOD, *ROWS))
     found.pop("a.rude")
@@ -164,11 +166,21 @@ def test_a_host_without_a_client_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "output",
-    ["@{other} end a.liar 0", "@{other} begin a.one", "@{mark} end", "@content", "@@@", "@{mark}begin a.one", "begin a.one"],
+    [
+        "@{other} end a.liar 0",
+        "@{other} begin a.one",
+        "@{mark} end",
+        "@content",
+        "@@@",
+        "@{mark}begin a.one",
+        "begin a.one",
+    ],
 )
 def test_marks_in_an_output_confuse_nobody(path: Path, output: str) -> None:
     said = output.format(other="0123456789abcdef", mark=MARK[:-1])
-    found = asked(path, (shell("a.liar", f"echo '{said}'; echo '{said}' >&2"), *GOOD, sql("b.liar", f"ROWS {said}"), *ROWS))
+    found = asked(
+        path, (shell("a.liar", f"echo '{said}'; echo '{said}' >&2"), *GOOD, sql("b.liar", f"ROWS {said}"), *ROWS)
+    )
     assert found.pop("a.liar") == said + "\n"
     assert found.pop("b.liar") == said + "\n"
     assert found == ALL_WELL

@@ -162,6 +162,23 @@ def test_the_next_apply_narrows_once_the_list_is_empty() -> None:
     assert set(fake.witness.restarts.values()) == {2}
 
 
+def test_a_run_that_ended_watching_is_resumed_from_its_first_wave() -> None:
+    """`resume` of an ended run carries the same plan out again: what is done is seen to be done."""
+    fake, notes = insecure(), Notes()
+    stubborn = Pool("report", "app1", "lb1", 1, stubborn=True)
+    fake.clients.pools.append(stubborn)
+    fake.clients.tend()
+    made = run(planned(fake))
+    assert run(driven(fake, made, notes))["status"] == "watching"
+    fake.clients.pools[-1] = replace(stubborn, stubborn=False)
+    fake.clients.sessions = [s for s in fake.clients.sessions if s.pool != stubborn]
+    fake.clients.tend()
+    ended = run(driven(fake, made, notes))
+    assert (ended["status"], ended["waves_done"]) == ("done", len(made.waves))
+    assert run(heights(fake)) == TOP
+    assert set(fake.witness.restarts.values()) == {2}
+
+
 def test_accepted_by_name_it_narrows_and_hurts_exactly_those() -> None:
     fake, notes = insecure(), Notes()
     fake.clients.pools.append(Pool("report", "app1", "lb1", 1, stubborn=True))

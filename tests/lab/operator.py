@@ -32,7 +32,11 @@ class Operator:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "GALVAN_STATE": str(self.home / "state"), "GALVAN_PASSPHRASE_FILE": str(self.home / "passphrase")}
+        return {
+            **os.environ,
+            "GALVAN_STATE": str(self.home / "state"),
+            "GALVAN_PASSPHRASE_FILE": str(self.home / "passphrase"),
+        }
 
     def run(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -49,7 +53,9 @@ class Operator:
     def json(self, verb: str, *words: str, code: int | tuple[int, ...] = 0) -> Json:
         done = self.run(verb, *words, "--format", "json")
         codes = (code,) if isinstance(code, int) else code
-        assert done.returncode in codes, f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode in codes, (
+            f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return dict(json.loads(done.stdout))
 
 

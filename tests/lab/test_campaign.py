@@ -29,7 +29,15 @@ DOWN = (
 )  # fmt: skip
 """When the process is killed: after the line that matches, and so many seconds later."""
 
-STOPS = ("prepare@db1", "first-restart@db2", "first-restart@db1", "stage-strict@db1", "second-restart@db2", "second-restart@db1", "refuse@db1")
+STOPS = (
+    "prepare@db1",
+    "first-restart@db2",
+    "first-restart@db1",
+    "stage-strict@db1",
+    "second-restart@db2",
+    "second-restart@db1",
+    "refuse@db1",
+)
 
 
 @pytest.fixture
@@ -145,4 +153,6 @@ def transfer(wipe: bool) -> str:
 
 def _write(name: str, title: str, lines: list[str]) -> None:
     TABLES.mkdir(parents=True, exist_ok=True)
-    (TABLES / name).write_text(f"# {title}\n\nMade by `make campaign` on {time.strftime('%Y-%m-%d')}.\n\n" + "\n".join(lines) + "\n")
+    (TABLES / name).write_text(
+        f"# {title}\n\nMade by `make campaign` on {time.strftime('%Y-%m-%d')}.\n\n" + "\n".join(lines) + "\n"
+    )

@@ -77,7 +77,9 @@ def test_a_server_that_refuses_its_file_is_put_back(operator: Operator) -> None:
 
 def test_an_unknown_option_is_seen_before_the_restart(operator: Operator) -> None:
     before, began = hashes(), time.time()
-    plan = tampered(operator, lambda text: text.replace("[mysqld]\n", "[mysqld]\n# client_tls: planted\nno_such_option = \"1\"\n"))
+    plan = tampered(
+        operator, lambda text: text.replace("[mysqld]\n", '[mysqld]\n# client_tls: planted\nno_such_option = "1"\n')
+    )
     ended, report = through(operator, str(plan))
     assert ended["status"] == "stopped"
     assert "no-such-option" in ended["why"]
@@ -107,7 +109,12 @@ def test_a_server_that_does_not_come_back_is_left_alone_and_named(operator: Oper
     assert running.stdout
     for line in running.stdout:
         if "first-restart@db2" in line and "write" in line:
-            lab.execute("db2", "systemd-run --quiet --collect --unit=wall --on-active=2s --timer-property=AccuracySec=100ms sh -c \"" + RULE.replace('"', '\\"') + "\"")
+            lab.execute(
+                "db2",
+                'systemd-run --quiet --collect --unit=wall --on-active=2s --timer-property=AccuracySec=100ms sh -c "'
+                + RULE.replace('"', '\\"')
+                + '"',
+            )
             break
     said = running.stdout.read()
     assert running.wait() == 1, said

@@ -129,7 +129,7 @@ def test_an_incremental_transfer_travels_over_tls(operator: Operator) -> None:
     lab.start_load(writers=4)
     try:
         tap = "timeout -s INT 40 tcpdump -i any -n -U -s 0 -w /tmp/ist.pcap 'tcp port 4568' >/dev/null 2>&1"
-        lab.execute("db2", f"systemd-run --quiet --collect --unit=ist-tap sh -c \"{tap}\"; sleep 1")
+        lab.execute("db2", f'systemd-run --quiet --collect --unit=ist-tap sh -c "{tap}"; sleep 1')
         assert operator.run("node", "restart", "db2").returncode == 0
         log = lab.execute("db2", "journalctl -u mariadb -o cat --no-pager -n 400")
         lab.execute("db2", "systemctl stop ist-tap; chmod 644 /tmp/ist.pcap")

@@ -24,7 +24,20 @@ from galvan.engine.climb import Climb, with_watch
 from galvan.engine.document import FORMAT, Json, from_document, to_document
 from galvan.engine.gather import fingerprint, gather
 from galvan.engine.plan import Plan
-from galvan.model import BadInput, Fact, GalvanError, Host, Role, Rung, Snapshot, State, Unreadable, Unsafe
+from galvan.model import (
+    BadInput,
+    Fact,
+    GalvanError,
+    Host,
+    Impact,
+    RestoreFile,
+    Role,
+    Rung,
+    Snapshot,
+    State,
+    Unreadable,
+    Unsafe,
+)
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
@@ -181,8 +194,8 @@ async def resume(desk: Desk, run: str, told: Told, orders: Orders | None = None)
     return ended
 
 
-async def rollback(desk: Desk, run: str, told: Told) -> Ended:
-    """Undoes all that a run did, in reverse, through the same gates. What it did lies on the hosts."""
+async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
+    """What a rollback of `run` (or of the latest one) would do, from what lies on the hosts."""
     snapshot = await look(desk, (*HOUSE, SESSIONS, BALANCER, MANIFEST))
     entries = _all_entries(snapshot)
     known = sorted({entry.run for entry in entries})
@@ -190,19 +203,29 @@ async def rollback(desk: Desk, run: str, told: Told) -> Ended:
     mine = [entry for entry in entries if entry.run == run]
     if not mine:
         raise BadInput(f"no host remembers a run {run}; they remember {', '.join(known) or 'none'}")
-    back = way_back([entry.wave(FACTS) for entry in mine], order_of(snapshot))
-    waves = tuple(back)
+    waves = tuple(way_back([entry.wave(FACTS) for entry in mine], order_of(snapshot)))
     tips = tuple(sorted({step.tip for wave in waves for step in wave.steps}))
-    made = Plan(desk.cluster.name, "", tips, Rung.OPEN, waves)
-    document = with_watch(to_document(made), BY_ID) | {
+    bundles = tuple(
+        Impact(step.tip, wave.host, f"bundle@{wave.host}", "loses its option file and certificate", action.path)
+        for wave in waves
+        for step in wave.steps
+        for action in step.do
+        if isinstance(action, RestoreFile) and action.path.endswith("/client.cnf")
+    )
+    return run, Plan(desk.cluster.name, "", tips, Rung.OPEN, waves, bundles)
+
+
+async def rollback(desk: Desk, run: str, back: Plan, told: Told) -> Ended:
+    """Undoes all that a run did, in reverse, through the same gates. What it did lies on the hosts."""
+    attempt = f"undo-{run}"
+    if any(a["run"] == attempt for a in attempts(desk)):
+        return await resume(desk, attempt, told)
+    document = with_watch(to_document(back), BY_ID) | {
         "orders": _orders(Orders()),
         "started": time.time(),
         "instead": run,
     }
-    attempt = f"undo-{run}"
-    if any(a["run"] == attempt for a in attempts(desk)):
-        return await resume(desk, attempt, told)
-    ended = await _carry(desk, made, document, attempt, attempt, told)
+    ended = await _carry(desk, back, document, attempt, attempt, told)
     if ended.status == "done":
         await _forget(desk, run)
     return ended

@@ -169,11 +169,15 @@ def resume(words: Words) -> int:
 
 def rollback(words: Words) -> int:
     from galvan.app.change import rollback as carry
+    from galvan.app.change import way_down
 
     out, desk = _output(words), _desk(words)
+    run, back = asyncio.run(way_down(desk, words.run))
+    out.table(text.waves(back.waves))
+    out.table(text.impact(back.impact))
     if not words.auto_approve and not _agreed(words, desk.cluster.name):
         return GATE
-    return _ended(out, asyncio.run(carry(desk, words.run, out.event)))
+    return _ended(out, asyncio.run(carry(desk, run, back, out.event)))
 
 
 def verify(words: Words) -> int:
@@ -194,7 +198,7 @@ def verify(words: Words) -> int:
     )
     out.close()
     if counts[Verdict.FAIL]:
-        return FINDINGS
+        return CHANGES if words.detailed_exitcode else FINDINGS
     return INCOMPLETE if counts[Verdict.UNKNOWN] or done.blind else OK
 
 

@@ -64,13 +64,17 @@ def _running(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="refuse the old way though this client still uses it (repeatable)",
     )
+    _remembering(parser)
+    _signing(parser)
+
+
+def _remembering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         default=os.environ.get("GALVAN_DATABASE"),
         metavar="URL",
         help="where runs are remembered (default: SQLite in the state directory)",
     )
-    _signing(parser)
 
 
 def _apply(parser: argparse.ArgumentParser) -> None:
@@ -88,54 +92,69 @@ def build() -> argparse.ArgumentParser:
     def verb(name: str, help: str) -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=help, description=help, parents=[_common()])
 
-    init = verb("init", "write galvan.yaml by asking one member")
-    init.add_argument("host", help="a database host, as ssh knows it")
-    init.add_argument("--name", help="the cluster's name (default: wsrep_cluster_name)")
-    init.add_argument("--ssh-config", action="append", default=[], metavar="FILE")
-    for role in ("load-balancer", "application", "outsider"):
-        init.add_argument(f"--{role}", action="append", default=[], metavar="HOST", help=f"a further host: {role}")
-    init.add_argument("--probe-user", metavar="USER", help="an account to try logins with (a proof needs one)")
-    init.add_argument("--probe-password-file", type=Path, metavar="FILE")
-    init.add_argument("--force", action="store_true", help="write over an existing file")
-
-    audit = verb("audit", "look, and say what is open")
-    _limited(audit)
-    audit.add_argument("--fail-on", choices=("info", "low", "medium", "high", "critical"), metavar="SEVERITY")
-    audit.add_argument("--all", action="store_true", help="show passes too")
-
-    plan = verb("plan", "say what would be changed, in which order, and whom it could hurt")
-    plan.add_argument("-o", dest="save", type=Path, metavar="FILE", help="save the plan for `galvan apply FILE`")
-    plan.add_argument("--to", choices=("ready", "enforced"), default="enforced")
-    plan.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
-
+    _init(verb("init", "write galvan.yaml by asking one member"))
+    _audit(verb("audit", "look, and say what is open"))
+    _plan(verb("plan", "say what would be changed, in which order, and whom it could hurt"))
     _apply(verb("apply", "carry a plan out, wave by wave, while the cluster serves"))
-
-    verify = verb("verify", "prove the result from where an attacker would stand")
-    _limited(verify)
-    verify.add_argument(
-        "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
-    )
-    verify.add_argument("--detailed-exitcode", action="store_true")
-
-    resume = verb("resume", "go on with a run that was killed or stopped")
-    resume.add_argument("run", nargs="?", default="")
-    _running(resume)
-    resume.set_defaults(watch=None)
-    rollback = verb("rollback", "undo all that a run did, in reverse")
-    rollback.add_argument("run", nargs="?", default="")
-    rollback.add_argument("--auto-approve", action="store_true")
-    _running(rollback)
-    verb("runs", "list the runs").add_argument("--database", default=os.environ.get("GALVAN_DATABASE"))
+    _verify(verb("verify", "prove the result from where an attacker would stand"))
+    _resume(verb("resume", "go on with a run that was killed or stopped"))
+    _rollback(verb("rollback", "undo all that a run did, in reverse"))
+    _remembering(verb("runs", "list the runs"))
     verb("unlock", "take the lock of a dead run off the hosts")
     verb("checks", "list the checks")
     verb("explain", "explain a check").add_argument("check")
-
     _pki(verb("pki", "certificates: what is there, what ends when, and renewal while the cluster serves"))
-    node = verb("node", "drain, undrain or restart one host, through the safety gates")
-    node.add_argument("what", choices=("drain", "undrain", "restart"))
-    node.add_argument("host")
+    _node(verb("node", "drain, undrain or restart one host, through the safety gates"))
     _lab(verbs.add_parser("lab", help="a practice cluster of real hosts on this machine"))
     return parser
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", help="a database host, as ssh knows it")
+    parser.add_argument("--name", help="the cluster's name (default: wsrep_cluster_name)")
+    parser.add_argument("--ssh-config", action="append", default=[], metavar="FILE")
+    for role in ("load-balancer", "application", "outsider"):
+        parser.add_argument(f"--{role}", action="append", default=[], metavar="HOST", help=f"a further host: {role}")
+    parser.add_argument("--probe-user", metavar="USER", help="an account to try logins with (a proof needs one)")
+    parser.add_argument("--probe-password-file", type=Path, metavar="FILE")
+    parser.add_argument("--force", action="store_true", help="write over an existing file")
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    _limited(parser)
+    parser.add_argument("--fail-on", choices=("info", "low", "medium", "high", "critical"), metavar="SEVERITY")
+    parser.add_argument("--all", action="store_true", help="show passes too")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", dest="save", type=Path, metavar="FILE", help="save the plan for `galvan apply FILE`")
+    parser.add_argument("--to", choices=("ready", "enforced"), default="enforced")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    _limited(parser)
+    parser.add_argument(
+        "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
+    )
+    parser.add_argument("--detailed-exitcode", action="store_true", help="2 when a proof fails")
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", default="")
+    _running(parser)
+    parser.set_defaults(watch=None)
+
+
+def _rollback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", default="")
+    parser.add_argument("--auto-approve", action="store_true")
+    _running(parser)
+
+
+def _node(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("drain", "undrain", "restart"))
+    parser.add_argument("host")
 
 
 def _pki(parser: argparse.ArgumentParser) -> None:

@@ -136,5 +136,3 @@ for dir in $(for file in $files; do dirname "$file"; done | sort -u); do
   done
 done
 """
-
-

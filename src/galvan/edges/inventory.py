@@ -175,7 +175,9 @@ def _probe(field: Field) -> ProbeAccount:
     if "user" not in said or ("password_file" in said) == ("password_env" in said):
         raise field.wrong("a probe needs user and one of password_file, password_env")
     if "password_file" in said:
-        return ProbeAccount(said["user"].text(), SecretRef(f"file:{said['password_file'].text(_PATH, '/etc/galvan/probe')}"))
+        return ProbeAccount(
+            said["user"].text(), SecretRef(f"file:{said['password_file'].text(_PATH, '/etc/galvan/probe')}")
+        )
     return ProbeAccount(said["user"].text(), SecretRef(f"env:{said['password_env'].text(_VARIABLE, 'GALVAN_PROBE')}"))
 
 

@@ -15,11 +15,6 @@ from galvan.lab.recipes import Recipe, database, tools
 from galvan.lab.topology import Say
 
 APT = Path("/etc/apt")
-DEFAULT_SOURCES = """\
-deb http://deb.debian.org/debian {release} main
-deb http://deb.debian.org/debian {release}-updates main
-deb http://deb.debian.org/debian-security {release}-security main
-"""
 # a data directory with a small redo log is a small image and a fast start
 SMALL = "[mysqld]\\ninnodb_log_file_size=16M\\n"
 SKIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -120,7 +115,7 @@ def _apt_settings() -> str:
 
 
 def _write_sources(release: str, folder: Path) -> list[str]:
-    """This machine's Debian sources, turned to the wanted release; Debian's own where it has none."""
+    """This machine's own Debian sources, turned to the wanted release. Raises LabError where it has none."""
     codename = _os_release().get("VERSION_CODENAME", "")
     texts = {
         path: path.read_text()
@@ -132,7 +127,9 @@ def _write_sources(release: str, folder: Path) -> list[str]:
         "machine.sources": deb822(codename, release, (t for p, t in texts.items() if p.suffix == ".sources")),
     }
     if _os_release().get("ID") != "debian" or not any(found.values()):
-        found = {"default.list": DEFAULT_SOURCES.format(release=release)}
+        raise LabError(
+            "this machine has no Debian package sources in /etc/apt, and the lab's images are made from those"
+        )
     for name, text in found.items():
         (folder / name).write_text(text)
     return [str(folder / name) for name, text in found.items() if text]

@@ -37,7 +37,9 @@ def tls(records: list[tuple[int, bytes]]) -> bytes:
     return b"".join(bytes([kind, 3, 3]) + len(body).to_bytes(2, "big") + body for kind, body in records)
 
 
-def one_way(data: bytes, cuts: list[int], *, port: int = 4567, start: int = 2**32 - 50, syn: bool = True) -> list[bytes]:
+def one_way(
+    data: bytes, cuts: list[int], *, port: int = 4567, start: int = 2**32 - 50, syn: bool = True
+) -> list[bytes]:
     """The stream from the port, cut into segments; the sequence number wraps on the way."""
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     made = [segment(port, 40000, start + 1 + a, data[a:b]) for a, b in itertools.pairwise(edges)]
@@ -55,8 +57,13 @@ def test_tls_in_any_segmentation_and_order_is_encrypted(
     assert verdict(pcap([first, *rest]), (4567,), MARK).outcome is Outcome.ENCRYPTED
 
 
-@given(tls_streams, tls_streams, st.text("abcdefghijklmnopqrstuvwxyz '(),", min_size=8, max_size=200),
-       st.lists(st.integers(0, 10_000), max_size=8), st.booleans())
+@given(
+    tls_streams,
+    tls_streams,
+    st.text("abcdefghijklmnopqrstuvwxyz '(),", min_size=8, max_size=200),
+    st.lists(st.integers(0, 10_000), max_size=8),
+    st.booleans(),
+)
 def test_one_clear_run_makes_it_clear(
     before: list[tuple[int, bytes]], after: list[tuple[int, bytes]], text: str, cuts: list[int], syn: bool
 ) -> None:
@@ -97,26 +104,35 @@ def test_a_vlan_tag_is_passed_over_and_an_unknown_link_is_named() -> None:
 
 
 def both(client: bytes, server: bytes, port: int = 3306) -> bytes:
-    return pcap([segment(5, port, 0, syn=True), segment(port, 5, 100, syn=True),
-                 segment(port, 5, 101, server), segment(5, port, 1, client)])
+    return pcap(
+        [
+            segment(5, port, 0, syn=True),
+            segment(port, 5, 100, syn=True),
+            segment(port, 5, 101, server),
+            segment(5, port, 1, client),
+        ]
+    )
 
 
 RECORDS = tls([(22, b"hello"), (23, b"data")])
 ERROR = b"\x19\0\0\x01\xff\x13\x04#08S01Bad handshake...."[:29]
 
 
-@pytest.mark.parametrize(("client", "server", "outcome"), [
-    (SSL_REQUEST + RECORDS, GREETING + RECORDS, Outcome.ENCRYPTED),
-    (SSL_REQUEST + RECORDS + b"\x17\x03", GREETING + RECORDS + b"\x17\x03\x03\x40\0", Outcome.ENCRYPTED),
-    (b"PROXY TCP4 10.0.0.9 10.0.0.1 5 3306\r\n" + SSL_REQUEST + RECORDS, GREETING + RECORDS, Outcome.ENCRYPTED),
-    (PLAIN_LOGIN, GREETING, Outcome.CLEAR),
-    (SSL_REQUEST + PLAIN_LOGIN, GREETING, Outcome.CLEAR),
-    (SSL_REQUEST + RECORDS, GREETING + b"\x07\0\0\2\0\0\0\2\0\0\0", Outcome.CLEAR),
-    (SSL_REQUEST + RECORDS + b"select 1", GREETING + RECORDS, Outcome.CLEAR),
-    (b"", GREETING, Outcome.DEAD),
-    (b"", GREETING + ERROR, Outcome.DEAD),
-    (b"", b"", Outcome.DEAD),
-])
+@pytest.mark.parametrize(
+    ("client", "server", "outcome"),
+    [
+        (SSL_REQUEST + RECORDS, GREETING + RECORDS, Outcome.ENCRYPTED),
+        (SSL_REQUEST + RECORDS + b"\x17\x03", GREETING + RECORDS + b"\x17\x03\x03\x40\0", Outcome.ENCRYPTED),
+        (b"PROXY TCP4 10.0.0.9 10.0.0.1 5 3306\r\n" + SSL_REQUEST + RECORDS, GREETING + RECORDS, Outcome.ENCRYPTED),
+        (PLAIN_LOGIN, GREETING, Outcome.CLEAR),
+        (SSL_REQUEST + PLAIN_LOGIN, GREETING, Outcome.CLEAR),
+        (SSL_REQUEST + RECORDS, GREETING + b"\x07\0\0\2\0\0\0\2\0\0\0", Outcome.CLEAR),
+        (SSL_REQUEST + RECORDS + b"select 1", GREETING + RECORDS, Outcome.CLEAR),
+        (b"", GREETING, Outcome.DEAD),
+        (b"", GREETING + ERROR, Outcome.DEAD),
+        (b"", b"", Outcome.DEAD),
+    ],
+)
 def test_the_mysql_port(client: bytes, server: bytes, outcome: Outcome) -> None:
     trial = verdict(both(client, server), (3306,), MARK)
     assert trial.outcome is outcome, trial.seen

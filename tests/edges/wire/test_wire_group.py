@@ -104,18 +104,30 @@ def block(label: str, text: str) -> str:
     return f"<<< TLS 1.3, {label} [length {len(text.split()):04x}]\n    {text}\n"
 
 
-@pytest.mark.parametrize(("output", "heard"), [
-    (block("RecordHeader", "17 03 03 00 13") + block("InnerContent", "15") + block("Alert", "02 74"),
-     Heard(False, Alert(2, 116))),
-    (block("RecordHeader", "17 03 03 00 3d") + block("InnerContent", "17") + "....DONE\n", Heard(True)),
-    # a TLS 1.3 record that could not be decrypted shows no inner type: no proof of anything
-    (block("RecordHeader", "17 03 03 00 3d"), Heard(problem="closed without an alert")),
-    (block("RecordHeader", "14 03 03 00 01") + block("RecordHeader", "16 03 03 00 28")
-     + block("RecordHeader", "17 03 03 00 44"), Heard(True)),
-    (block("Alert", "01 00"), Heard(problem="closed without an alert")),
-    ("error:0A000418:SSL routines:x:tlsv1 alert unknown ca:y.c:1600:SSL alert number 48\n", Heard(False, Alert(2, 48))),
-    ("sh: openssl: not found\n", Heard(problem="openssl: sh: openssl: not found")),
-])
+@pytest.mark.parametrize(
+    ("output", "heard"),
+    [
+        (
+            block("RecordHeader", "17 03 03 00 13") + block("InnerContent", "15") + block("Alert", "02 74"),
+            Heard(False, Alert(2, 116)),
+        ),
+        (block("RecordHeader", "17 03 03 00 3d") + block("InnerContent", "17") + "....DONE\n", Heard(True)),
+        # a TLS 1.3 record that could not be decrypted shows no inner type: no proof of anything
+        (block("RecordHeader", "17 03 03 00 3d"), Heard(problem="closed without an alert")),
+        (
+            block("RecordHeader", "14 03 03 00 01")
+            + block("RecordHeader", "16 03 03 00 28")
+            + block("RecordHeader", "17 03 03 00 44"),
+            Heard(True),
+        ),
+        (block("Alert", "01 00"), Heard(problem="closed without an alert")),
+        (
+            "error:0A000418:SSL routines:x:tlsv1 alert unknown ca:y.c:1600:SSL alert number 48\n",
+            Heard(False, Alert(2, 48)),
+        ),
+        ("sh: openssl: not found\n", Heard(problem="openssl: sh: openssl: not found")),
+    ],
+)
 def test_what_openssl_prints(output: str, heard: Heard) -> None:
     assert heard_by(output + END) == heard
 

@@ -78,8 +78,10 @@ def test_no_tls_on_offer_is_clear(serve: Serve) -> None:
     assert attempt(ClientHello("127.0.0.1", port, "TLSv1.2")).outcome is Outcome.CLEAR
 
 
-@pytest.mark.parametrize("greeting", [
-    b"\xff\x10\x04Too many connections", b"\xff\x6a\x04Host not allowed", b"SSH-2.0-OpenSSH_9.2", b"\x0a8.0", b"\xff"])
+@pytest.mark.parametrize(
+    "greeting",
+    [b"\xff\x10\x04Too many connections", b"\xff\x6a\x04Host not allowed", b"SSH-2.0-OpenSSH_9.2", b"\x0a8.0", b"\xff"],
+)
 def test_turned_away_or_another_protocol_measures_nothing(serve: Serve, greeting: bytes) -> None:
     port = serve(FakeMysql(greeting=greeting))
     assert attempt(login(port, False)).outcome is Outcome.DEAD
@@ -105,8 +107,15 @@ def test_only_an_unanswered_dial_is_silent() -> None:
     assert attempt(Login("bad..name", 99999, "a", SecretRef("b"), False)).outcome is Outcome.DEAD
 
 
-@pytest.mark.parametrize(("version", "outcome"), [
-    ("TLSv1.1", Outcome.REFUSED), ("TLSv1.2", Outcome.ACCEPTED), ("TLSv1.3", Outcome.ACCEPTED), ("SSLv2", Outcome.DEAD)])
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [
+        ("TLSv1.1", Outcome.REFUSED),
+        ("TLSv1.2", Outcome.ACCEPTED),
+        ("TLSv1.3", Outcome.ACCEPTED),
+        ("SSLv2", Outcome.DEAD),
+    ],
+)
 def test_a_server_of_today(serve: Serve, pki: Pki, version: str, outcome: Outcome) -> None:
     trial = attempt(ClientHello("127.0.0.1", serve(FakeMysql(server_context(pki))), version))
     assert trial.outcome is outcome, trial.seen

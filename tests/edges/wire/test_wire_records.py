@@ -20,18 +20,29 @@ def test_an_alert_in_clear_is_read_from_its_own_record() -> None:
     assert str(alert) == "alert protocol_version (70)"
 
 
-@pytest.mark.parametrize("raw", [
-    b"", b"\x15\x03\x03\x00\x02\x02", b"\x15\x03\x03\x00\x1a" + bytes(26), b"HTTP/1.1",
-    b"\x14\x03\x03\x00\x01\x01" + b"\x15\x03\x03\x00\x02\x02\x28",
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\x15\x03\x03\x00\x02\x02",
+        b"\x15\x03\x03\x00\x1a" + bytes(26),
+        b"HTTP/1.1",
+        b"\x14\x03\x03\x00\x01\x01" + b"\x15\x03\x03\x00\x02\x02\x28",
+    ],
+)
 def test_what_is_no_clear_alert_is_none(raw: bytes) -> None:
     assert clear_alert(raw) is None
 
 
-@pytest.mark.parametrize(("reason", "number"), [
-    ("TLSV13_ALERT_CERTIFICATE_REQUIRED", 116), ("TLSV1_ALERT_UNKNOWN_CA", 48),
-    ("SSLV3_ALERT_BAD_CERTIFICATE", 42), ("TLSV1_ALERT_PROTOCOL_VERSION", 70),
-])
+@pytest.mark.parametrize(
+    ("reason", "number"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", 116),
+        ("TLSV1_ALERT_UNKNOWN_CA", 48),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", 42),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", 70),
+    ],
+)
 def test_openssl_names_an_alert_that_came_under_keys(reason: str, number: int) -> None:
     assert named_alert(reason) == Alert(2, number)
 
@@ -57,11 +68,16 @@ def test_no_bytes_break_the_parsers(raw: bytes) -> None:
 def test_the_greeting_of_a_real_server_is_read() -> None:
     raw = bytes.fromhex(
         "0a352e352e352d31302e31312e31392d4d617269614442001e0000004a2b6e5b7a6a5e3a00fef72d0200ff81150000000000001d000000"
-        "7b3c34485b2b503c6e2d574d006d7973716c5f6e61746976655f70617373776f726400")
+        "7b3c34485b2b503c6e2d574d006d7973716c5f6e61746976655f70617373776f726400"
+    )
     seen = packets.greeting(raw)
     assert isinstance(seen, packets.Greeting)
     assert (seen.version, seen.plugin, seen.offers_tls, len(seen.salt)) == (
-        "5.5.5-10.11.19-MariaDB", "mysql_native_password", False, 20)
+        "5.5.5-10.11.19-MariaDB",
+        "mysql_native_password",
+        False,
+        20,
+    )
 
 
 def test_a_server_may_turn_us_away_instead_of_greeting() -> None:

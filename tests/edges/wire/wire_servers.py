@@ -37,27 +37,39 @@ def make(folder: Path) -> Pki:
 
     def builder(subject: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         return (
-            x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name("test authority"))
-            .public_key(public).serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+            x509.CertificateBuilder()
+            .subject_name(_name(subject))
+            .issuer_name(_name("test authority"))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
         )
 
-    authority = builder("test authority", root.public_key()).add_extension(
-        x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(root, hashes.SHA256())
+    authority = (
+        builder("test authority", root.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(root, hashes.SHA256())
+    )
     names = [x509.DNSName("db1.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    leaf = builder("db1", key.public_key()).add_extension(
-        x509.SubjectAlternativeName(names), critical=False).sign(root, hashes.SHA256())
+    leaf = (
+        builder("db1", key.public_key())
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(root, hashes.SHA256())
+    )
     (folder / "ca.pem").write_bytes(authority.public_bytes(PEM))
     (folder / "cert.pem").write_bytes(leaf.public_bytes(PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return Pki(folder, authority.public_bytes(PEM).decode(),
-               hashlib.sha256(leaf.public_bytes(serialization.Encoding.DER)).hexdigest())
+        key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return Pki(
+        folder,
+        authority.public_bytes(PEM).decode(),
+        hashlib.sha256(leaf.public_bytes(serialization.Encoding.DER)).hexdigest(),
+    )
 
 
-def server_context(
-    pki: Pki, clients: Pki | None = None, low: str = "TLSv1_2", high: str = "TLSv1_3"
-) -> ssl.SSLContext:
+def server_context(pki: Pki, clients: Pki | None = None, low: str = "TLSv1_2", high: str = "TLSv1_3") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pki.folder / "cert.pem", pki.folder / "key.pem")
     context.minimum_version, context.maximum_version = ssl.TLSVersion[low], ssl.TLSVersion[high]
@@ -131,9 +143,21 @@ class FakeMysql:
 
     def hello(self) -> bytes:
         flags = 0x1 | 0x4 | 0x200 | 0x2000 | 0x8000 | 0x80000 | (0x800 if self.context else 0)
-        return (b"\x0a8.0.99-fake\0" + b"\x07\0\0\0" + self.salt[:8] + b"\0" + (flags & 0xFFFF).to_bytes(2, "little")
-                + b"\x2d\x02\0" + (flags >> 16).to_bytes(2, "little") + b"\x15" + bytes(10) + self.salt[8:] + b"\0"
-                + self.greets_with.encode() + b"\0")
+        return (
+            b"\x0a8.0.99-fake\0"
+            + b"\x07\0\0\0"
+            + self.salt[:8]
+            + b"\0"
+            + (flags & 0xFFFF).to_bytes(2, "little")
+            + b"\x2d\x02\0"
+            + (flags >> 16).to_bytes(2, "little")
+            + b"\x15"
+            + bytes(10)
+            + self.salt[8:]
+            + b"\0"
+            + self.greets_with.encode()
+            + b"\0"
+        )
 
     def right(self, proof: bytes) -> bool:
         if self.plugin == "mysql_native_password":

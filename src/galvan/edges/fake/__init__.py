@@ -149,7 +149,9 @@ class Fake:
                     machine.put(action.path, file, self.run, wave)
             case RestoreFile():
                 if whole and not machine.restore(action.path, self.run, action.wave):
-                    raise NotHealed(f"{machine.host.name}: restoring {action.path} failed: nothing was kept of {action.path}")
+                    raise NotHealed(
+                        f"{machine.host.name}: restoring {action.path} failed: nothing was kept of {action.path}"
+                    )
             case Restart():
                 self._restart(machine, action, at, whole)
             case Sql():
@@ -206,7 +208,9 @@ class Fake:
         elif match := re.fullmatch(r"ALTER USER '([^']*)'@'([^']*)' REQUIRE (NONE|SSL|X509)", text):
             account = next((a for a in self.clients.accounts if (a.user, a.host) == (match[1], match[2])), None)
             if account is None:
-                raise NotHealed(f"{machine.host.name}: statement failed: ERROR 1396 (HY000): Operation ALTER USER failed")
+                raise NotHealed(
+                    f"{machine.host.name}: statement failed: ERROR 1396 (HY000): Operation ALTER USER failed"
+                )
             account.require = {"NONE": "0", "SSL": "1", "X509": "2"}[match[3]]
         elif match := re.fullmatch(r"KILL CONNECTION (\d+)", text):
             self._kill(machine, int(match[1]), at)
@@ -221,7 +225,9 @@ class Fake:
             return
         for key, wanted in provider.parse(value).items():
             if key.startswith(("socket.", "gmcast.listen", "base_")):
-                raise NotHealed(f"ERROR 1231 (42000): Variable 'wsrep_provider_options' can't be set to '{key}={wanted}'")
+                raise NotHealed(
+                    f"ERROR 1231 (42000): Variable 'wsrep_provider_options' can't be set to '{key}={wanted}'"
+                )
             server.provider[key] = wanted
 
     def _kill(self, machine: Machine, number: int, at: str) -> None:
@@ -262,7 +268,11 @@ class Fake:
 
     def running(self) -> dict[str, tuple[dict[str, str], dict[str, str], Channel]]:
         return {
-            name: (dict(self.group.server(name).variables), dict(self.group.server(name).provider), self.group.server(name).channel)
+            name: (
+                dict(self.group.server(name).variables),
+                dict(self.group.server(name).provider),
+                self.group.server(name).channel,
+            )
             for name in self.group.members
         }
 

@@ -72,9 +72,16 @@ class Clients:
 
     def tend(self) -> None:
         """Sessions of members that do not serve end; pools go the new way where they can, and fill up again."""
-        self.sessions = [s for s in self.sessions if self.group.server(s.member).up and self.machines[s.member].reachable]
+        self.sessions = [
+            s for s in self.sessions if self.group.server(s.member).up and self.machines[s.member].reachable
+        ]
         for session in list(self.sessions):
-            if session.pool and not session.tls and not session.open and self._may_encrypt(session.pool, session.member):
+            if (
+                session.pool
+                and not session.tls
+                and not session.open
+                and self._may_encrypt(session.pool, session.member)
+            ):
                 self.sessions.remove(session)
         for pool in self.pools:
             for _ in range(pool.size - sum(s.pool == pool for s in self.sessions)):
@@ -100,7 +107,9 @@ class Clients:
         server.tls_accepts += bool(tls)
         return True
 
-    def open_session(self, user: str, client: str, member: str, tls: str = "", pool: Pool | None = None) -> Session | None:
+    def open_session(
+        self, user: str, client: str, member: str, tls: str = "", pool: Pool | None = None
+    ) -> Session | None:
         if not self.login(user, client, member, tls):
             return None
         self.last_id += 1

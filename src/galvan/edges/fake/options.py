@@ -90,7 +90,9 @@ def _value(text: str) -> str:
     out, escaped = "", False
     for char in kept:
         if escaped:
-            out += {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "s": " "}.get(char, char if char in "\\\"'" else "\\" + char)
+            out += {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "s": " "}.get(
+                char, char if char in "\\\"'" else "\\" + char
+            )
             escaped = False
         elif char == "\\":
             escaped = True

@@ -70,7 +70,8 @@ def _accounts(fake: Fake, machine: Machine) -> str:
     if machine.host.name not in fake.group.primary:
         raise Unreadable("error 1047: WSREP has not yet prepared node for application use")
     return "".join(
-        f"{a.user}\t{a.host}\t{a.require}\t{a.locked}\t{a.role}\t{a.plugin}\t{a.access}\n" for a in fake.clients.accounts
+        f"{a.user}\t{a.host}\t{a.require}\t{a.locked}\t{a.role}\t{a.plugin}\t{a.access}\n"
+        for a in fake.clients.accounts
     )
 
 
@@ -104,7 +105,8 @@ def _logins(fake: Fake, machine: Machine) -> str:
 def _defaults(*sections: str) -> Printer:
     def printed(fake: Fake, machine: Machine) -> str:
         return "".join(
-            f"--{name}={'(hidden)' if name == 'wsrep_sst_auth' else value}\n" for name, value in machine.effective(*sections)
+            f"--{name}={'(hidden)' if name == 'wsrep_sst_auth' else value}\n"
+            for name, value in machine.effective(*sections)
         )
 
     return printed
@@ -112,7 +114,13 @@ def _defaults(*sections: str) -> Printer:
 
 def _platform(fake: Fake, machine: Machine) -> str:
     host = machine.host
-    said = {"unit": "mariadb", "includes": CONFIG_HOME, "dynamic": fake.dynamic, "hostname": host.name, "short": host.name}
+    said = {
+        "unit": "mariadb",
+        "includes": CONFIG_HOME,
+        "dynamic": fake.dynamic,
+        "hostname": host.name,
+        "short": host.name,
+    }
     tools = dict.fromkeys(("openssl", "socat", "stunnel", "tcpdump", "setpriv"), "yes")
     return "".join(f"{k}={v}\n" for k, v in {**said, "addresses": host.address, **tools}.items())
 

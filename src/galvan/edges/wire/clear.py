@@ -102,8 +102,10 @@ def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
         return Trial(Outcome.DEAD, f"nothing was measured: no TLS record, and no clear text, was seen on port {names}")
     if not ports:
         return Trial(Outcome.DEAD, "nothing was measured: no port was named")
-    return Trial(Outcome.ENCRYPTED, "; ".join(
-        f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records" for p in ports))
+    return Trial(
+        Outcome.ENCRYPTED,
+        "; ".join(f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records" for p in ports),
+    )
 
 
 def shown(data: bytes) -> str:

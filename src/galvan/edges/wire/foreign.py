@@ -24,10 +24,17 @@ def make() -> bytes:
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "galvan probe: a foreign authority")])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "galvan probe: a foreign leaf")])
     both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-    authority = _hour(issuer, issuer, root).add_extension(
-        x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(root, SHA256())
-    leaf = _hour(subject, issuer, key).add_extension(both, critical=False).add_extension(
-        x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(root, SHA256())
+    authority = (
+        _hour(issuer, issuer, root)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(root, SHA256())
+    )
+    leaf = (
+        _hour(subject, issuer, key)
+        .add_extension(both, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(root, SHA256())
+    )
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return secret + leaf.public_bytes(pem) + authority.public_bytes(pem)

@@ -13,8 +13,10 @@ from ipaddress import IPv6Address
 from galvan.model import Unreadable
 
 MAGICS = {
-    b"\xd4\xc3\xb2\xa1": "little", b"\x4d\x3c\xb2\xa1": "little",
-    b"\xa1\xb2\xc3\xd4": "big", b"\xa1\xb2\x3c\x4d": "big",
+    b"\xd4\xc3\xb2\xa1": "little",
+    b"\x4d\x3c\xb2\xa1": "little",
+    b"\xa1\xb2\xc3\xd4": "big",
+    b"\xa1\xb2\x3c\x4d": "big",
 }
 IPV4, IPV6 = 0x0800, 0x86DD
 VLANS = (0x8100, 0x88A8)

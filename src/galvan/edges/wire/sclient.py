@@ -22,8 +22,10 @@ from galvan.model import Unreadable
 END = "galvan: end of the trial"
 BLOCK = re.compile(r"<<< [^\[\n]*\[length ([0-9a-f]{4})\][^\n]*\n((?:[ \t]+(?:[0-9a-f]{2}[ \t]*)+(?:\n|$))+)")
 NUMBER = re.compile(r"SSL alert number (\d+)")
-WHY = (re.compile(r"^.*(?:Could not|Can't|unable to|No such file|not found|onnection refused).*$", re.MULTILINE),
-       re.compile(r"^.*error.*$", re.MULTILINE))
+WHY = (
+    re.compile(r"^.*(?:Could not|Can't|unable to|No such file|not found|onnection refused).*$", re.MULTILINE),
+    re.compile(r"^.*error.*$", re.MULTILINE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,17 @@ class Heard:
 def script(address: str, port: int, folder: str) -> str:
     """POSIX sh. Waits two seconds for the member's word; binary noise is made printable on the way out."""
     host = f"[{address}]" if ":" in address else address
-    argv = ["openssl", "s_client", "-msg", "-connect", f"{host}:{port}",
-            "-cert", f"{folder}/cert.pem", "-key", f"{folder}/key.pem"]
+    argv = [
+        "openssl",
+        "s_client",
+        "-msg",
+        "-connect",
+        f"{host}:{port}",
+        "-cert",
+        f"{folder}/cert.pem",
+        "-key",
+        f"{folder}/key.pem",
+    ]
     return (
         f"(sleep 2) | timeout 5 {shlex.join(argv)} 2>&1 | LC_ALL=C tr -c '\\011\\012\\040-\\176' '.'\n"
         f"echo; echo {shlex.quote(END)}\n"

@@ -17,7 +17,9 @@ from galvan.model import ClientHello, Login, Outcome, SecretRef, Trial
 REFUSALS = (1045, 3159)  # access denied; insecure transport prohibited. Both are said after the login was read
 
 
-async def login(dialer: Dialer, vantage: str, asked: Login, secret: Callable[[SecretRef], str], timeout: float) -> Trial:
+async def login(
+    dialer: Dialer, vantage: str, asked: Login, secret: Callable[[SecretRef], str], timeout: float
+) -> Trial:
     """ACCEPTED or REFUSED by the server, CLEAR where TLS was asked for and is not offered, else DEAD.
 
     MySQL's caching_sha2_password can only judge a login without TLS once it has seen one with TLS; where that is

@@ -5,11 +5,12 @@ from __future__ import annotations
 from galvan.cluster import identity
 from galvan.cluster.facts import ACCOUNTS, VARIABLES
 from galvan.cluster.health import text
-from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds
+from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds, not_here
 from galvan.pki import judge
 from galvan.pki.places import on_server
 from galvan.tips.client_tls.facts import CLIENTS
-from galvan.tips.client_tls.steps import VERSIONS, concerned, lacks
+from galvan.tips.client_tls.spared import concerned, lacks, users
+from galvan.tips.client_tls.steps import VERSIONS
 
 _PLACE = on_server("client")
 
@@ -33,6 +34,8 @@ def offered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def required(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Offering TLS protects those who ask for it. An attacker on the path simply does not ask, and neither does an old driver."""
     seen = text(facts[VARIABLES], "require_secure_transport")
+    if spared := users(snapshot):
+        return not_here(f"left {seen} for {', '.join(sorted(spared))}: every other account carries the rule itself")
     return holds(seen == "ON", f"require_secure_transport={seen}", "require_secure_transport=ON")
 
 
@@ -124,7 +127,8 @@ def sessions_encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return Judgement(
             Verdict.UNKNOWN, "performance_schema=OFF: nobody can say which sessions use TLS", "performance_schema=ON"
         )
-    clear = sorted({client.who for client in facts[CLIENTS] if not client.tls})
+    spared = users(snapshot)
+    clear = sorted({client.who for client in facts[CLIENTS] if not client.tls and client.user not in spared})
     return holds(not clear, f"without TLS: {', '.join(clear)}" if clear else "none", "no session in clear text")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from galvan.model import HostFacts, Impact, Role, Snapshot
 from galvan.tips.client_tls.facts import CLIENTS, LOGINS
+from galvan.tips.client_tls.spared import users
 
 TIP = "client_tls"
 
@@ -15,22 +16,24 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
 
     Raises Unreadable where the server cannot say: an unseen client is not an absent one.
     """
+    spared = users(now)
     for facts in now.having(Role.DATABASE):
-        named = set()
-        for who in sorted({client.who for client in facts[CLIENTS] if not client.tls}):
+        named = {client.who for client in facts[CLIENTS] if client.user in spared}
+        for who in sorted({client.who for client in facts[CLIENTS] if not client.tls} - named):
             count = sum(client.who == who and not client.tls for client in facts[CLIENTS])
             named.add(who)
             yield Impact(TIP, facts.host.name, who, "would be refused", f"{count} live sessions without TLS")
         if since is not None:
-            yield from _unseen(facts, since.of(facts.host.name), named)
+            yield from _unseen(facts, since.of(facts.host.name), named, spared)
 
 
-def _unseen(now: HostFacts, since: HostFacts, named: set[str]) -> Iterator[Impact]:
+def _unseen(now: HostFacts, since: HostFacts, named: set[str], spared: frozenset[str]) -> Iterator[Impact]:
     """Short logins fall between two looks; the server's counters do not miss them."""
     late, early = now[LOGINS], since[LOGINS]
     if late.uptime < early.uptime:
         return
     grown = {who: count - early.by_client.get(who, 0) for who, count in late.by_client.items()}
+    grown = {who: count for who, count in grown.items() if who.rpartition("@")[0] not in spared}
     clear = sum(grown.values()) - (late.tls - early.tls)
     moved = {client.who for client in now[CLIENTS] if client.tls} | {c.who for c in since[CLIENTS] if c.tls}
     if clear <= 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
-from galvan.cluster.balancer import CHECK_USERS
 from galvan.cluster.facts import ACCOUNTS, OWN_FILES, REQUIREMENTS, VARIABLES, Account
 from galvan.cluster.quote import sql
 from galvan.cluster.settle import digest
@@ -30,6 +29,7 @@ from galvan.model import (
 from galvan.pki import judge
 from galvan.pki.bundle import option_file
 from galvan.pki.places import on_application, on_server
+from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
 MATERIAL_CHECKS = {"client_tls.material-sound", "client_tls.certificate-lasting", "client_tls.names-covered"}
@@ -48,7 +48,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     for facts in snapshot.having(Role.APPLICATION):
         yield from _hand_out(facts)
     yield from _accounts(snapshot)
-    for facts in snapshot.having(Role.DATABASE):
+    for facts in snapshot.having(Role.DATABASE) if not users(snapshot) else ():
         if facts[VARIABLES].get("require_secure_transport") != "ON":
             reason = "no login without TLS over the network"
             yield Setting(
@@ -92,22 +92,6 @@ def _hand_out(facts: HostFacts) -> Iterator[Step | Need]:
         do=(PutFile(place.option_file, text),), undo=(RestoreFile(place.option_file, Stage.HAND_OUT.at(host.name)),),
         title=f"hand out {place.option_file}",
     )  # fmt: skip
-
-
-def concerned(account: Account, snapshot: Snapshot) -> bool:
-    """Does a TLS rule belong on this account? Not on local ones, locked ones, those that the policy exempts, nor on
-    the account of a balancer's own health check, which cannot speak TLS: every server would be marked down."""
-    checks = {user for facts in snapshot.having(Role.LOAD_BALANCER) for user in facts[CHECK_USERS]}
-    return not (
-        account.local
-        or account.locked
-        or account.user in checks
-        or account.name in snapshot.cluster.policy.exempt_accounts
-    )
-
-
-def lacks(account: Account, require: str) -> bool:
-    return account.require == "NONE" or (require == "X509" and account.require == "ANY")
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[Step]:
