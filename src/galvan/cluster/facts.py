@@ -104,7 +104,7 @@ def client_of(host: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`require` is NONE, ANY, X509 or SPECIFIED."""
+    """`require` is NONE, ANY, X509 or SPECIFIED. `replicates`: made for replicas (it may, and is no administrator's)."""
 
     user: str
     host: str
@@ -132,14 +132,14 @@ def accounts(output: str) -> tuple[Account, ...]:
     for user, host, require, locked, role, plugin, access in rows(output, 7):
         if role in ("1", "true") or user in ("PUBLIC", "mariadb.sys") or not host:
             continue
-        replicates = bool(int(access or 0) & _REPL_SLAVE)
+        replicates = int(access or 0) & (_REPL_SLAVE | _SUPER) == _REPL_SLAVE
         found.append(Account(user, host, _REQUIRE[require], locked in ("1", "true"), plugin, replicates))
     if not found:
         raise Unreadable("the server lists no account")
     return tuple(found)
 
 
-_REPL_SLAVE = 1 << 19  # REPL_SLAVE_ACL in sql/privilege.h
+_SUPER, _REPL_SLAVE = 1 << 15, 1 << 19  # SUPER_ACL, REPL_SLAVE_ACL in sql/privilege.h
 
 VARIABLES: Fact[State] = Fact(
     "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(_VARIABLES)})"), variables

@@ -42,7 +42,8 @@ def climb(document: Json, worker: Worker) -> Json:
             status, why = "interrupted", f"{done} of {len(document['waves'])} waves are done"
             break
         for tip in wave.get("watch", []):
-            if seen := worker.watch(tip).get("seen"):
+            answer = worker.watch(tip)
+            if seen := answer.get("seen") or answer.get("failed"):  # who cannot be seen is not absent
                 blocked.append(tip)
                 status, why = "watching", seen
         if all(step["tip"] in blocked for step in wave["steps"]):

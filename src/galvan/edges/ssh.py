@@ -53,6 +53,7 @@ class SshReader:
     """Reads facts; the queries it may send are fixed when it is made."""
 
     def __init__(self, cluster: Cluster, known: Sequence[Fact[Any]]) -> None:
+        load_asyncssh()
         self._config = [str(Path(p).expanduser()) for p in cluster.ssh_config] or default_config()
         self._known = frozenset(fact.query for fact in known)
         self._connections: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
@@ -133,6 +134,19 @@ class SshReader:
         except (TimeoutError, asyncssh.Error, OSError) as why:
             text = str(why) or type(why).__name__
             raise Unreachable(f"{host.name} ({host.ssh}) did not let us in over ssh: {text}") from why
+
+
+def load_asyncssh() -> None:
+    """Imports asyncssh without its search for liboqs, which runs programs for 25 ms of every start and only matters for
+    one key exchange that no server insists on (ML-KEM comes from cryptography)."""
+    import ctypes.util
+
+    search = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: None if name == "oqs" else search(name)
+    try:
+        import asyncssh  # noqa: F401
+    finally:
+        ctypes.util.find_library = search
 
 
 def default_config() -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from galvan.cluster.facts import ACCOUNTS
 from galvan.model import HostFacts, Impact, Role, Snapshot
 from galvan.tips.client_tls.facts import CLIENTS, LOGINS
-from galvan.tips.client_tls.spared import users
+from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
 
@@ -23,8 +24,18 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
             count = sum(client.who == who and not client.tls for client in facts[CLIENTS])
             named.add(who)
             yield Impact(TIP, facts.host.name, who, "would be refused", f"{count} live sessions without TLS")
+        yield from _replicas(facts, now)
         if since is not None:
             yield from _unseen(facts, since.of(facts.host.name), named, spared)
+
+
+def _replicas(facts: HostFacts, now: Snapshot) -> Iterator[Impact]:
+    """A replica that is away now comes back later, and then its account must not have changed under it."""
+    seen = {client.user for facts in now.having(Role.DATABASE) for client in facts[CLIENTS] if client.tls}
+    for account in facts[ACCOUNTS] if facts is now.having(Role.DATABASE)[0] else ():
+        if account.replicates and concerned(account, now) and lacks(account, "SSL") and account.user not in seen:
+            evidence = "it has REPLICATION SLAVE, and no session of it was seen with TLS (CHANGE MASTER TO MASTER_SSL=1)"
+            yield Impact(TIP, facts.host.name, account.name, "its replicas would be refused", evidence)
 
 
 def _unseen(now: HostFacts, since: HostFacts, named: set[str], spared: frozenset[str]) -> Iterator[Impact]:
