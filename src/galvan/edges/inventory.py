@@ -17,6 +17,7 @@ from galvan.model import BadInput, Cluster, Host, Policy, ProbeAccount, Risk, Ro
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _SSH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]{0,127}")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _PATH = re.compile(r"[~/][^\x00-\x1f]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -150,6 +151,8 @@ def _host(field: Field, name: str) -> Host:
 def _address(field: Field) -> str:
     value = field.text()
     try:
+        if "%" in value and not _ZONE.fullmatch(value.partition("%")[2]):  # a zone may be any text, and travels into scripts
+            raise ValueError
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise field.wrong(f"{value!r} is no IP address (names go into `names`)") from None

@@ -32,7 +32,7 @@ def render(facts: Sequence[Fact[Any]], mark: str) -> str:
     for fact in shells:
         parts += [f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
         parts += [f"timeout {LIMIT} sh <<'@{mark}'", "{", fact.query.text, "} </dev/null", f"@{mark}"]
-        parts += [f'echo "@{mark} end {fact.id} $?"']
+        parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?']
     if statements:
         parts += [
             f"echo '@{mark} sql' >&2",
@@ -63,7 +63,7 @@ def read(facts: Sequence[Fact[Any]], mark: str, out: str, err: str) -> Mapping[s
             why = "took longer than its limit" if code == 124 else said.get(id, "").strip() or f"exit status {code}"
             found[id] = Unreadable(f"{id}: {why}")
         else:
-            found[id] = wrong.get(id) or body
+            found[id] = wrong.get(id) or (body.removesuffix("\n") if id in shells else body)
     if lost := wrong.get(""):
         found |= {id: lost for id in statements if id not in found}
     return found
@@ -82,6 +82,6 @@ def _wrong(err: str, mark: str, statements: Sequence[str]) -> dict[str, Unreadab
             place = (int(match.group(2)) - 2) // 3
             if 0 <= place < len(statements):
                 wrong[statements[place]] = Unreadable(f"{statements[place]}: error {match.group(1)}: {match.group(3)}")
-        elif line.startswith("ERROR") or "not found" in line:
+        elif line.startswith("ERROR") or "not found" in line or "failed to run command" in line:
             wrong[""] = Unreadable(f"the server's client could not ask: {line}")
     return wrong

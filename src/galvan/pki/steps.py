@@ -62,13 +62,19 @@ def certify(needs: Iterable[Certificate], snapshot: Snapshot) -> Iterator[Step]:
     for need in dict.fromkeys(needs):
         facts = snapshot.of(need.host)
         if facts.host.role is Role.APPLICATION:
-            yield _step(facts, need, snapshot, on_application(), APP_SOUND, Stage.HAND_OUT)
+            yield _step(facts, need, snapshot, on_application(), APP_SOUND, APP_MATERIAL, Stage.HAND_OUT)
         else:
-            yield _step(facts, need, snapshot, on_server(need.authority), SOUND, Stage.PREPARE)
+            yield _step(facts, need, snapshot, on_server(need.authority), SOUND, MATERIAL, Stage.PREPARE)
 
 
 def _step(
-    facts: HostFacts, need: Certificate, snapshot: Snapshot, place: Place, read: Fact[State], stage: Stage
+    facts: HostFacts,
+    need: Certificate,
+    snapshot: Snapshot,
+    place: Place,
+    read: Fact[State],
+    material: Fact[Mapping[str, Material]],
+    stage: Stage,
 ) -> Step:
     seen, host = facts[read], facts.host
     old = {key: value for key, value in seen.items() if key.startswith(f"{place.directory} is ")}
@@ -87,7 +93,7 @@ def _step(
         ),
         undo=(
             *(RestoreFile(path, stage.at(host.name)) for path in (place.certificate, place.ca)),
-            *(() if seen.get(mark) else (_set_aside(place),)),
+            *(() if old else (_set_aside(place, facts[material].get(place.directory)),)),
         ),
         title=f"certificate of the {need.authority} authority for {', '.join((*need.names, *need.addresses))}",
     )  # fmt: skip
@@ -96,10 +102,18 @@ def _step(
 _TIPS = {"cluster": "replication_tls", "client": "client_tls"}
 
 
-def _set_aside(place: Place) -> Shell:
-    """A key is moved to where only root looks, never destroyed; the directories go where nothing else is in them."""
+def _set_aside(place: Place, before: Material | None) -> Shell:
+    """What Galvan made is moved to where only root looks, never destroyed. A directory that was there stays as it was."""
+    own = before.own if before else None
+    then = (
+        f"chown {own.owner}:{own.group} {place.directory}; chmod {own.mode:o} {place.directory}"
+        if own
+        else f"rmdir {' '.join(reversed(place.closed))} {place.closed[0].rpartition('/')[0]} 2>/dev/null || true"
+    )
     return Shell(
-        f"if [ -d {place.directory} ]; then mkdir -p -m 700 /var/lib/galvan/removed\n"
-        f'  mv {place.directory} "/var/lib/galvan/removed/$(basename {place.directory}).$(date +%s.%N)"; fi\n'
-        f"rmdir {place.closed[0]} 2>/dev/null || true"
+        f"[ -d {place.directory} ] || exit 0\n"
+        "umask 077; mkdir -p /var/lib/galvan/removed\n"
+        f"kept=$(mktemp -d /var/lib/galvan/removed/{place.directory.rpartition('/')[2]}.XXXXXX)\n"
+        f'for f in {place.directory}/*.pem {place.directory}/*.pem.*; do [ ! -e "$f" ] || mv "$f" "$kept/"; done\n'
+        + then
     )
