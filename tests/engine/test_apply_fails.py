@@ -13,11 +13,6 @@ from galvan.model import GalvanError, NotHealed, Stage, Unreachable, Unreadable,
 FILE = f"{CONFIG_HOME}/zz-galvan.cnf"
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("galvan.engine.apply.RETURN", 0.03)
-
-
 @pytest.fixture(scope="module")
 def ready() -> tuple[Fake, Plan]:
     fake = insecure()

@@ -69,9 +69,8 @@ def test_dynamic_beside_clear_joins() -> None:
     assert fake.witness.broken == ()
 
 
-def test_waves_in_a_wrong_order_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waves_in_a_wrong_order_are_noticed() -> None:
     """A host that becomes strict while another still speaks clear text: what the stages are there to prevent."""
-    monkeypatch.setattr("galvan.engine.apply.RETURN", 0.02)
     fake = insecure()
     made = run(planned(fake))
     wrong = [w for w in made.waves if w.host == "db2" or w.stage is Stage.PREPARE]

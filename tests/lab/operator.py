@@ -53,7 +53,7 @@ class Operator:
     def json(self, verb: str, *words: str, code: int | tuple[int, ...] = 0) -> Json:
         done = self.run(verb, *words, "--format", "json")
         codes = (code,) if isinstance(code, int) else code
-        assert done.returncode in codes, (
+        assert done.returncode in codes and done.stdout.strip(), (
             f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
         return dict(json.loads(done.stdout))

@@ -21,7 +21,7 @@ UNIT = "galvan-lab-load"
 HOME = "/var/lib/galvan-lab"
 CLIENT_FILE = "/etc/galvan/client/client.cnf"
 START = """
-mkdir -p {home} /etc/galvan/client
+mkdir -p {home}
 rm -f {home}/stop {home}/status.json {home}/summary.json
 systemd-run --quiet --collect --unit={unit} -p StandardOutput=truncate:{home}/summary.json -p StandardError=journal -p TimeoutStopSec=150 \\
   python3 {home}/writer.py {arguments}
