@@ -13,7 +13,7 @@ from galvan.app.desk import Desk, look, order_of
 from galvan.app.hands import hands, open_authorities
 from galvan.app.manifest import MANIFEST, Entry, entries_of, restarts_fact, set_aside
 from galvan.cluster.balancer import BALANCER
-from galvan.cluster.facts import HOUSE, PLATFORM, SESSIONS
+from galvan.cluster.facts import HOUSE, INSTALL, SESSIONS
 from galvan.cluster.order import way_back
 from galvan.cluster.quote import sh
 from galvan.cluster.settle import path_of
@@ -143,7 +143,7 @@ def runs_of(desk: Desk) -> Any:
 async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
     from galvan.edges import actions
 
-    facts = (await gather(replace(desk.cluster, hosts=(host,)), [PLATFORM], ssh)).of(host.name)
+    facts = (await gather(replace(desk.cluster, hosts=(host,)), [INSTALL], ssh)).of(host.name)
     out, err, code = await ssh.exec(host, actions.preflight(path_of(facts), "mysql"), 60.0)
     if code:
         return [f"the look before the restart failed: {err.strip()[-300:]}"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from galvan.app.change import crew_of, new_run
 from galvan.app.desk import Desk
 from galvan.app.hands import hands
-from galvan.cluster.facts import PLATFORM, VARIABLES
+from galvan.cluster.facts import INSTALL, VARIABLES
 from galvan.cluster.health import text
 from galvan.cluster.order import Wave
 from galvan.engine.apply import restart_only
@@ -29,8 +29,8 @@ async def node(desk: Desk, what: str, name: str, told: Callable[[str, str], None
             await crew.choreography.welcome(host, ssh)
             told(name, "back behind its balancer")
         else:
-            snapshot = await gather(replace(desk.cluster, hosts=(host,)), [PLATFORM, VARIABLES], ssh)
-            unit = text(snapshot.of(name)[PLATFORM], "unit")
+            snapshot = await gather(replace(desk.cluster, hosts=(host,)), [INSTALL, VARIABLES], ssh)
+            unit = text(snapshot.of(name)[INSTALL], "unit")
             restart = Restart(len(desk.cluster.having(Role.DATABASE, Role.ARBITRATOR)), unit)
             step = Step(
                 f"node.restart@{name}", "node", name, Stage.FIRST_RESTART, VARIABLES, {}, {}, (restart,), (restart,),

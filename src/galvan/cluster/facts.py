@@ -194,6 +194,13 @@ SST_CONFIG: Fact[State] = Fact(
 PLATFORM: Fact[State] = Fact(
     "host.platform",
     Shell(
+        "n=$(hostname -f 2>/dev/null || hostname); echo hostname=$n; echo short=${n%%.*}; echo addresses=$(hostname -I)"
+    ),
+    lines,
+)
+INSTALL: Fact[State] = Fact(
+    "host.install",
+    Shell(
         "for u in mariadb mysql mysqld; do\n"
         "  for d in /etc/systemd/system /lib/systemd/system /usr/lib/systemd/system; do [ -e $d/$u.service ] && echo unit=$u && break 2; done\n"
         "done\n"
@@ -203,17 +210,19 @@ PLATFORM: Fact[State] = Fact(
         "for l in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so; do\n"
         "  [ -e $l ] && { grep -qa socket.dynamic $l && echo dynamic=yes || echo dynamic=no; break; }\n"
         "done\n"
-        "n=$(hostname -f 2>/dev/null || hostname); echo hostname=$n; echo short=${n%%.*}; echo addresses=$(hostname -I)\n"
         "for t in openssl socat stunnel tcpdump setpriv; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done"
     ),
     lines,
 )
+"""How the server is installed; only plans and runs need it, so an audit does not pay for it."""
+_BOOTSTRAP = "echo bootstrap=$(systemctl show-environment | grep -c '^_WSREP_NEW_CLUSTER=..*')"
+BOOTSTRAP: Fact[State] = Fact("host.bootstrap", Shell(_BOOTSTRAP), lines)
 MOMENT: Fact[State] = Fact(
     "host.moment",
     Shell(
         "echo clock=$(date +%s.%N)\n"
         "echo disk_kb=$(df -Pk /var/lib/mysql | awk 'NR==2{print $4}')\n"
-        "echo bootstrap=$(systemctl show-environment | grep -c '^_WSREP_NEW_CLUSTER=..*')\n"
+        f"{_BOOTSTRAP}\n"
         "echo transfer=$(pgrep -fc 'wsrep_sst_[a-z]')\n"
         "echo lock=$(cat /var/lib/galvan/lock/owner 2>/dev/null | tr '\\n' ' ')"
     ),
@@ -237,5 +246,5 @@ OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
 )
 
 GATE = (VARIABLES, STATUS, MOMENT)
-HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, MOMENT, OWN_FILES, OWN_CONFIG)
+HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, MOMENT, OWN_FILES, OWN_CONFIG)
 """What `cluster.settle` and the gates need whatever the tips ask for."""

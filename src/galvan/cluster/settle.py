@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from galvan.cluster import optionfile, provider
-from galvan.cluster.facts import CONFIG, OWN_CONFIG, OWN_FILES, PLATFORM, VARIABLES
+from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, OWN_FILES, VARIABLES
 from galvan.cluster.health import expected_members, text
 from galvan.cluster.optionfile import Entry, Key
 from galvan.cluster.quote import sql
@@ -66,7 +66,7 @@ def _agree(needs: list[Setting | ProviderOption]) -> None:
 
 def path_of(facts: HostFacts) -> str:
     """Galvan's file in the last include directory that the server really reads (Unreadable where there is none)."""
-    return f"{text(facts[PLATFORM], 'includes')}/{optionfile.NAME}"
+    return f"{text(facts[INSTALL], 'includes')}/{optionfile.NAME}"
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
@@ -81,7 +81,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             yield _restart(
-                file, text(facts[PLATFORM], "unit"), members, {key: shows.get(key) for key in differs}, differs
+                file, text(facts[INSTALL], "unit"), members, {key: shows.get(key) for key in differs}, differs
             )
             shows |= differs
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)

@@ -183,6 +183,8 @@ PRINTERS: Mapping[str, Printer] = {
     "host.config": _defaults(*options.SERVER),
     "host.sst_config": _defaults("sst"),
     "host.platform": _platform,
+    "host.install": _platform,
+    "host.bootstrap": _moment,
     "host.moment": _moment,
     "host.own_files": _own_files,
     "host.own_config": _own_config,

@@ -110,10 +110,13 @@ def _make_key(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 def _set_key_aside(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
-    directory = _word(text, "if [ -d ", " ]; then")
+    """A directory goes only where Galvan had made it and nothing else lies in it."""
+    directory = _word(text, "[ -d ", " ] || exit 0")
     place = f"{HOME}/removed/{directory.rpartition('/')[2]}.{fake.count}"
-    for path, file in machine.take_away(directory).items():
-        machine.files[place + path.removeprefix(directory)] = file
+    for path in [p for p in machine.files if p.startswith(f"{directory}/") and (p.endswith(".pem") or ".pem." in p)]:
+        machine.files[place + path.removeprefix(directory)] = machine.files.pop(path)
+    if "\nrmdir " in text:
+        machine.directories.discard(directory)
     return ""
 
 
@@ -133,6 +136,6 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"rm -f {MARK}": _unmark,
     "echo 'set server ": _set_server,
     "openssl genpkey -algorithm EC": _make_key,
-    f"mkdir -p -m 700 {HOME}/removed": _set_key_aside,
+    f"mktemp -d {HOME}/removed/": _set_key_aside,
     f"mkdir -p -m 700 {HOME}/undone": _forget_run,
 }

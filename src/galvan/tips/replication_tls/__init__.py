@@ -1,6 +1,6 @@
 """Tip 3 of the seed: encrypt what the members say to each other, IST included, without the outage that the seed expects."""
 
-from galvan.cluster.facts import CONFIG, MOMENT, OWN_FILES, PLATFORM, STATUS, VARIABLES
+from galvan.cluster.facts import BOOTSTRAP, CONFIG, OWN_FILES, PLATFORM, STATUS, VARIABLES
 from galvan.model import Tip
 from galvan.pki.steps import MATERIAL, SOUND
 from galvan.tips.replication_tls import checks, impact, proofs, steps
@@ -8,7 +8,7 @@ from galvan.tips.replication_tls import checks, impact, proofs, steps
 TIP = Tip(
     id="replication_tls",
     title="Encrypt replication",
-    facts=(VARIABLES, STATUS, CONFIG, MOMENT, PLATFORM, OWN_FILES, MATERIAL, SOUND),
+    facts=(VARIABLES, STATUS, CONFIG, BOOTSTRAP, PLATFORM, OWN_FILES, MATERIAL, SOUND),
     checks=checks.CHECKS,
     mend=steps.mend,
     impact=impact.impact,

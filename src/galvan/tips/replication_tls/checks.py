@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from galvan.cluster import identity, provider
-from galvan.cluster.facts import CONFIG, MOMENT, VARIABLES
+from galvan.cluster.facts import BOOTSTRAP, CONFIG, VARIABLES
 from galvan.cluster.health import number, text
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds
 from galvan.pki import judge
@@ -153,7 +153,7 @@ def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     bad = [key for key in ("pc.ignore_sb", "pc.ignore_quorum") if provider.yes(str(seen.get(f"provider.{key}") or ""))]
     if text(seen, "wsrep_cluster_address").strip() in ("gcomm://", ""):
         bad.append("wsrep_cluster_address names no member")
-    if number(facts[MOMENT], "bootstrap"):
+    if number(facts[BOOTSTRAP], "bootstrap"):
         bad.append("_WSREP_NEW_CLUSTER is left in systemd's environment")
     return holds(
         not bad, ", ".join(bad) or "none of these", "none of pc.ignore_sb, pc.ignore_quorum, bootstrap leftovers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
-from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
+from galvan.cluster.facts import INSTALL, STATUS, VARIABLES
 from galvan.cluster.health import expected_members, number, text
 from galvan.cluster.transfer import pin
 from galvan.model import Blind, Certificate, Finding, HostFacts, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
@@ -74,7 +74,7 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
         raise Blind("an arbitrator is a member too, and Galvan does not yet carry garbd over to TLS")
     for facts in snapshot.having(Role.DATABASE):
         host, place = facts.host.name, on_server("cluster")
-        if text(facts[PLATFORM], "dynamic") != "yes":
+        if text(facts[INSTALL], "dynamic") != "yes":
             raise Blind(f"the provider on {host} has no socket.dynamic (26.4.8 or later), so it takes an outage")
         if (cert := facts[VARIABLES].get("provider.socket.ssl_cert")) and cert != place.certificate:
             raise Blind(f"{host} already uses {cert}, which is not Galvan's: it is left as it is")
