@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
+from practice import TOP, Notes, carry, copy_of, crew_of, dies, heights, insecure, planned, run
 
 from galvan.edges.fake import CONFIG_HOME, Channel, Fake, File, Pool
 from galvan.engine.apply import carry_out
 from galvan.engine.plan import Plan
-from galvan.model import GalvanError, NotHealed, Stage, Unreachable, Unreadable, Unsafe
+from galvan.model import GalvanError, NotHealed, Restart, Stage, Unreachable, Unreadable, Unsafe
 
 FILE = f"{CONFIG_HOME}/zz-galvan.cnf"
 
@@ -108,6 +108,20 @@ def test_a_host_that_came_back_from_the_dead_is_carried_on(ready: tuple[Fake, Pl
     run(carry(fake, ready[1]))
     assert run(heights(fake)) == TOP
     assert fake.witness.broken == ()
+
+
+def test_a_run_that_goes_on_waits_for_a_member_that_still_catches_up(ready: tuple[Fake, Plan]) -> None:
+    """Killed right after the restart: it is let in to the balancer when it is Synced, and the next host waits for it."""
+    fake, trial = copy_of(ready[0]), copy_of(ready[0])
+    run(carry_out(ready[1].waves[3], crew_of(trial)))
+    fake.lag = 12
+    fake.crash_at = next(done.number for done in trial.log if isinstance(done.action, Restart))
+    fake.crash_when = "after"
+    assert dies(carry_out(ready[1].waves[3], crew_of(fake)))
+    assert fake.group.server("db2").state == "Joined"
+    run(carry_out(ready[1].waves[3], crew_of(fake)))
+    assert fake.group.serves("db2")
+    assert not any(door.drained for door in fake.clients.doors["lb1"])
 
 
 def test_another_host_that_is_dead_stops_the_climb_before_it_touches_the_next(ready: tuple[Fake, Plan]) -> None:
