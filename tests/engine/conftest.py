@@ -10,5 +10,5 @@ import pytest
 @pytest.fixture(scope="module", autouse=True)
 def soon() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("galvan.engine.apply.RETURN", 0.05)
+        patch.setattr("galvan.engine.gates.RETURN", 0.05)
         yield

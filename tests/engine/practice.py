@@ -15,10 +15,10 @@ from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
 from galvan.cluster.settle import settle
 from galvan.edges.fake import Fake, Killed, Pool
-from galvan.engine.apply import Crew
 from galvan.engine.audit import audit, rungs
 from galvan.engine.choreography import Choreography
 from galvan.engine.climb import Climb
+from galvan.engine.gates import Crew
 from galvan.engine.gather import gather
 from galvan.engine.plan import Plan, plan
 from galvan.model import Cluster, Fact, Finding, Host, Impact, Policy, Role, Rung, Snapshot, Tip

@@ -53,9 +53,9 @@ class Operator:
     def json(self, verb: str, *words: str, code: int | tuple[int, ...] = 0) -> Json:
         done = self.run(verb, *words, "--format", "json")
         codes = (code,) if isinstance(code, int) else code
-        assert done.returncode in codes and done.stdout.strip(), (
-            f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        )
+        said = f"{verb} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert done.returncode in codes, said
+        assert done.stdout.strip(), said
         return dict(json.loads(done.stdout))
 
 

@@ -146,7 +146,7 @@ def transfer(wipe: bool) -> str:
         assert time.monotonic() - began < 180, "db3 did not come back"
         time.sleep(0.5)
     log = lab.execute("db3", f"journalctl -u mariadb -o cat --no-pager --since @{int(at)}")
-    full = "SST complete" in log or "State transfer required" in log and "rsync" in log and "SST received" in log
+    full = "SST complete" in log or ("State transfer required" in log and "rsync" in log and "SST received" in log)
     assert full == wipe, log[-3000:]
     return f"joined in {time.monotonic() - began:.0f} s"
 

@@ -18,10 +18,10 @@ from galvan.cluster.order import way_back
 from galvan.cluster.quote import sh
 from galvan.cluster.settle import path_of
 from galvan.edges.state import LedgerBook
-from galvan.engine.apply import Crew
 from galvan.engine.choreography import DRAINED, Choreography
 from galvan.engine.climb import Climb, with_watch
 from galvan.engine.document import FORMAT, Json, from_document, to_document
+from galvan.engine.gates import Crew
 from galvan.engine.gather import fingerprint, gather
 from galvan.engine.plan import Plan
 from galvan.model import (

@@ -223,6 +223,7 @@ MOMENT: Fact[State] = Fact(
         "echo clock=$(date +%s.%N)\n"
         "echo disk_kb=$(df -Pk /var/lib/mysql | awk 'NR==2{print $4}')\n"
         f"{_BOOTSTRAP}\n"
+        "echo service=$(systemctl is-active mariadb mysql mysqld | grep -v inactive | head -n 1)\n"
         "echo transfer=$(pgrep -fc 'wsrep_sst_[a-z]')\n"
         "echo lock=$(cat /var/lib/galvan/lock/owner 2>/dev/null | tr '\\n' ' ')"
     ),

@@ -151,7 +151,9 @@ def _host(field: Field, name: str) -> Host:
 def _address(field: Field) -> str:
     value = field.text()
     try:
-        if "%" in value and not _ZONE.fullmatch(value.partition("%")[2]):  # a zone may be any text, and travels into scripts
+        if "%" in value and not _ZONE.fullmatch(
+            value.partition("%")[2]
+        ):  # a zone may be any text, and travels into scripts
             raise ValueError
         return str(ipaddress.ip_address(value))
     except ValueError:

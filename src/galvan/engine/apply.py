@@ -7,28 +7,16 @@ back; if even that fails the error says both, and the host is left for a person.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
 
-from galvan.cluster.facts import GATE, LONG, STATUS
-from galvan.cluster.health import commit_rate, complaints, may_take_down
 from galvan.cluster.order import Wave
-from galvan.engine.choreography import Choreography
-from galvan.engine.gather import gather
+from galvan.engine.gates import Crew, caught_up, gate, is_down, look, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
-    Cluster,
-    Fact,
     GalvanError,
     Host,
-    HostFacts,
     NotHealed,
-    Remote,
     Restart,
-    Role,
-    Snapshot,
     State,
     Step,
     Unreachable,
@@ -36,30 +24,6 @@ from galvan.model import (
     Unsafe,
     remaining,
 )
-
-CALM = 45.0
-"""Seconds that passing complaints (a member still catching up) may last before a gate refuses."""
-RETURN = 600.0
-"""Seconds that a restarted member may take to be Synced again: an incremental transfer of a busy minute fits well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """What carrying out needs: the cluster, the hands, the voice, and the law-3 look before a restart."""
-
-    cluster: Cluster
-    remote: Remote
-    choreography: Choreography
-    preflight: Callable[[Host], Any]  # awaitable of complaints
-    say: Callable[[str, str], None]  # wave, what happened
-    quick_rejoin: bool = False
-    calm: float = CALM
-    poll: float = 0.5
-
-
-async def look(crew: Crew, host: Host, facts: Sequence[Fact[Any]]) -> HostFacts:
-    alone = replace(crew.cluster, hosts=(host,))
-    return (await gather(alone, facts, crew.remote)).of(host.name)
 
 
 def _host(crew: Crew, name: str) -> Host:
@@ -72,19 +36,21 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
     host = _host(crew, wave.host)
+    if wave.restarts:
+        await is_down(host, crew)  # a server on its way is waited for before it is asked what is left
     if not wave.restarts:
         await _revive(host, crew, later)
     todo = await _todo(wave, host, crew, later)
     if not todo:
         if wave.restarts:
-            await _caught_up(host, crew)
+            await caught_up(host, crew)
             await crew.choreography.welcome(host, crew.remote)
         crew.say(wave.id, "already as wanted")
         return
     restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
-    gone = await _is_down(host, crew) if restarts else False
+    gone = await is_down(host, crew) if restarts else False
     if restarts:
-        await _gate(host, crew, gone)
+        await gate(host, crew, gone)
     begun: list[Step] = []
     try:
         await _act(wave, host, todo, begun, crew)
@@ -138,50 +104,11 @@ async def _revive(host: Host, crew: Crew, later: Sequence[Step]) -> None:
     """A run that goes on from its first wave may find a member down which a later wave of its own had stopped: what lies
     there now is safe to start with at every height, so it is started before anything is asked of it."""
     restart = next((action for step in later for action in step.do if isinstance(action, Restart)), None)
-    if restart and await _is_down(host, crew):
-        await _gate(host, crew, gone=True)
+    if restart and await is_down(host, crew):
+        await gate(host, crew, gone=True)
         await crew.remote.act(host, restart, "revive")
-        await _synced(host, crew)
+        await synced(host, crew)
         await crew.choreography.welcome(host, crew.remote)
-
-
-async def _is_down(host: Host, crew: Crew) -> bool:
-    facts = await look(crew, host, GATE)
-    try:
-        facts[GATE[1]]
-    except Unreachable:
-        raise
-    except Unreadable:
-        return True
-    return False
-
-
-async def _gate(host: Host, crew: Crew, gone: bool) -> None:
-    """Law 5, on fresh facts. A member that is already down is only asked of the others."""
-    cluster = crew.cluster
-    before = await gather(cluster, GATE, crew.remote)
-    for _ in range(int(crew.calm / crew.poll) or 1):
-        await asyncio.sleep(crew.poll)
-        now = await gather(cluster, (*GATE, LONG), crew.remote)
-        if gone or not [*complaints(now)]:
-            break
-    if gone:
-        _others_serve(host, now)
-        return
-    rate = commit_rate(before, now) if not [*complaints(before)] else 0.0
-    may_take_down(host.name, now, rate)
-
-
-def _others_serve(host: Host, snapshot: Snapshot) -> None:
-    others = [h for h in snapshot.cluster.having(Role.DATABASE) if h != host]
-    size = len(snapshot.cluster.having(Role.DATABASE, Role.ARBITRATOR))
-    told = [
-        text
-        for text in complaints(snapshot)
-        if not text.startswith(f"{host.name} ") and f"counts {size - 1} members" not in text
-    ]
-    if told or not others:
-        raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told or ["it is alone"]))
 
 
 async def _act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew) -> None:
@@ -206,31 +133,10 @@ async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Ste
     if crew.quick_rejoin:
         await hasten(crew.cluster, crew.remote)
     await crew.remote.act(host, restart, wave.id)
-    await _synced(host, crew)
+    await synced(host, crew)
     if crew.quick_rejoin:
         await relax(crew.cluster, crew.remote)
     await crew.choreography.welcome(host, crew.remote)
-
-
-async def _synced(host: Host, crew: Crew) -> None:
-    """ "active" and a listening port prove nothing: the member must say Synced and everyone must count it."""
-    told: list[str] = ["it did not answer"]
-    for _ in range(int(RETURN / crew.poll)):
-        told = [*complaints(await gather(crew.cluster, GATE, crew.remote))]
-        if not told:
-            return
-        await asyncio.sleep(crew.poll)
-    raise NotHealed(f"{host.name} restarted and did not come back within {RETURN:.0f} s: " + "; ".join(told))
-
-
-async def _caught_up(host: Host, crew: Crew) -> None:
-    """A member whose restart a killed run did not see the end of may still be catching up."""
-    for _ in range(int(RETURN / crew.poll)):
-        status = (await look(crew, host, GATE))[STATUS]
-        if status.get("wsrep_local_state_comment") == "Synced" and status.get("wsrep_ready") == "ON":
-            return
-        await asyncio.sleep(crew.poll)
-    raise NotHealed(f"{host.name} was restarted and is not Synced after {RETURN:.0f} s")
 
 
 async def _confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
@@ -276,12 +182,12 @@ async def _revert(wave: Wave, host: Host, begun: Sequence[Step], crew: Crew) -> 
         untouched = False
     if not untouched:
         await crew.remote.act(host, restart, wave.id)
-        await _synced(host, crew)
+        await synced(host, crew)
     await crew.choreography.welcome(host, crew.remote)
 
 
 async def restart_only(wave: Wave, host: Host, crew: Crew) -> None:
     """A restart for its own sake (`galvan node restart`), through the same gates."""
-    gone = await _is_down(host, crew)
-    await _gate(host, crew, gone)
+    gone = await is_down(host, crew)
+    await gate(host, crew, gone)
     await _restart(wave, host, wave.steps, [], crew, gone)

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from galvan.cluster.order import Wave
 from galvan.cluster.quote import sh
-from galvan.engine.apply import Crew, carry_out
+from galvan.engine.apply import carry_out
 from galvan.engine.document import Json, wave_document
+from galvan.engine.gates import Crew
 from galvan.engine.plan import Plan
 from galvan.engine.watch import Ledger, watch
 from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe

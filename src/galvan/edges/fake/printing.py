@@ -129,6 +129,7 @@ def _moment(fake: Fake, machine: Machine) -> str:
     owner = machine.files.get(f"{HOME}/lock/owner")
     said = {
         "clock": f"{time.time() + machine.clock_ahead:.9f}", "disk_kb": machine.disk_kb, "bootstrap": machine.bootstrap,
+        "service": "active" if machine.server and machine.server.up else "failed",
         "transfer": machine.transfers, "lock": owner.content.replace("\n", " ") if owner else "",
     }  # fmt: skip
     return "".join(f"{k}={v}\n" for k, v in said.items())

@@ -34,7 +34,9 @@ def _replicas(facts: HostFacts, now: Snapshot) -> Iterator[Impact]:
     seen = {client.user for facts in now.having(Role.DATABASE) for client in facts[CLIENTS] if client.tls}
     for account in facts[ACCOUNTS] if facts is now.having(Role.DATABASE)[0] else ():
         if account.replicates and concerned(account, now) and lacks(account, "SSL") and account.user not in seen:
-            evidence = "it has REPLICATION SLAVE, and no session of it was seen with TLS (CHANGE MASTER TO MASTER_SSL=1)"
+            evidence = (
+                "it has REPLICATION SLAVE, and no session of it was seen with TLS (CHANGE MASTER TO MASTER_SSL=1)"
+            )
             yield Impact(TIP, facts.host.name, account.name, "its replicas would be refused", evidence)
 
 

@@ -1,0 +1,116 @@
+"""The gates around a restart, asked on fresh facts: may a member go, does it come back, is it still on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from galvan.cluster.facts import GATE, LONG, MOMENT, STATUS
+from galvan.cluster.health import commit_rate, complaints, may_take_down
+from galvan.engine.choreography import Choreography
+from galvan.engine.gather import gather
+from galvan.model import (
+    Cluster,
+    Fact,
+    Host,
+    HostFacts,
+    NotHealed,
+    Remote,
+    Role,
+    Snapshot,
+    Unreachable,
+    Unreadable,
+    Unsafe,
+)
+
+CALM = 45.0
+"""Seconds that passing complaints (a member still catching up) may last before a gate refuses."""
+RETURN = 600.0
+"""Seconds that a restarted member may take to be Synced again: an incremental transfer of a busy minute fits well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What carrying out needs: the cluster, the hands, the voice, and the law-3 look before a restart."""
+
+    cluster: Cluster
+    remote: Remote
+    choreography: Choreography
+    preflight: Callable[[Host], Any]  # awaitable of complaints
+    say: Callable[[str, str], None]  # wave, what happened
+    quick_rejoin: bool = False
+    calm: float = CALM
+    poll: float = 0.5
+
+
+async def look(crew: Crew, host: Host, facts: Sequence[Fact[Any]]) -> HostFacts:
+    alone = replace(crew.cluster, hosts=(host,))
+    return (await gather(alone, facts, crew.remote)).of(host.name)
+
+
+async def is_down(host: Host, crew: Crew) -> bool:
+    """Is there no server that answers, and none on its way? One that starts or stops is waited for: it may be a restart
+    whose run was killed, or an operator's own."""
+    for _ in range(int(RETURN / crew.poll)):
+        facts = await look(crew, host, GATE)
+        try:
+            facts[STATUS]
+        except Unreachable:
+            raise
+        except Unreadable:
+            if str(facts[MOMENT].get("service")) not in ("activating", "deactivating", "reloading"):
+                return True
+            await asyncio.sleep(crew.poll)
+            continue
+        return False
+    raise Unsafe(f"{host.name}: its server has been starting or stopping for {RETURN:.0f} s, and is left alone")
+
+
+async def gate(host: Host, crew: Crew, gone: bool) -> None:
+    """Law 5. A member that is already down is only asked of the others. Passing complaints may last for `calm` seconds."""
+    cluster = crew.cluster
+    before = await gather(cluster, GATE, crew.remote)
+    for _ in range(int(crew.calm / crew.poll) or 1):
+        await asyncio.sleep(crew.poll)
+        now = await gather(cluster, (*GATE, LONG), crew.remote)
+        if not ([*_of_others(host, now)] if gone else [*complaints(now)]):
+            break
+    if not gone:
+        rate = commit_rate(before, now) if not [*complaints(before)] else 0.0
+        may_take_down(host.name, now, rate)
+    elif told := [*_of_others(host, now)]:
+        raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told))
+
+
+def _of_others(host: Host, snapshot: Snapshot) -> list[str]:
+    others = [h for h in snapshot.cluster.having(Role.DATABASE) if h != host]
+    size = len(snapshot.cluster.having(Role.DATABASE, Role.ARBITRATOR))
+    told = [
+        text
+        for text in complaints(snapshot)
+        if not text.startswith(f"{host.name} ") and f"counts {size - 1} members" not in text
+    ]
+    return told or ([] if others else ["it is alone"])
+
+
+async def synced(host: Host, crew: Crew) -> None:
+    """ "active" and a listening port prove nothing: the member must say Synced and everyone must count it."""
+    told: list[str] = ["it did not answer"]
+    for _ in range(int(RETURN / crew.poll)):
+        told = [*complaints(await gather(crew.cluster, GATE, crew.remote))]
+        if not told:
+            return
+        await asyncio.sleep(crew.poll)
+    raise NotHealed(f"{host.name} restarted and did not come back within {RETURN:.0f} s: " + "; ".join(told))
+
+
+async def caught_up(host: Host, crew: Crew) -> None:
+    """A member whose restart a killed run did not see the end of may still be catching up."""
+    for _ in range(int(RETURN / crew.poll)):
+        status = (await look(crew, host, GATE))[STATUS]
+        if status.get("wsrep_local_state_comment") == "Synced" and status.get("wsrep_ready") == "ON":
+            return
+        await asyncio.sleep(crew.poll)
+    raise NotHealed(f"{host.name} was restarted and is not Synced after {RETURN:.0f} s")
