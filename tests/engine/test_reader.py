@@ -12,6 +12,7 @@ from practice import run
 from galvan.app.change import FACTS as PLANNED
 from galvan.app.desk import ALL_FACTS
 from galvan.cluster.facts import GATE, HOUSE, LONG, SESSIONS, STATUS, VARIABLES
+from galvan.edges.connections import Connections
 from galvan.edges.ssh import SshReader
 from galvan.model import Cluster, Fact, GalvanError, Host, Role, Shell, Sql
 from galvan.tips import TIPS
@@ -33,18 +34,24 @@ WRITES = (
 )
 
 
-class Silent(SshReader):
+class Silent(Connections):
     """Never dials; remembers what it was about to send."""
 
-    sent: list[str]
+    def __init__(self) -> None:
+        self.sent: list[str] = []
 
     async def exec(self, host: Host, text: str, limit: float) -> tuple[str, str, int]:
-        self.sent = [*getattr(self, "sent", []), text]
+        self.sent.append(text)
         return "", "", 0
 
 
-def reader(known: Sequence[Fact[Any]] = ALL_FACTS) -> Silent:
-    return Silent(Cluster("shop", (HOST,), ssh_config=("/dev/null",)), known)
+def reader(wire: Silent, known: Sequence[Fact[Any]] = ALL_FACTS) -> SshReader:
+    return SshReader(Cluster("shop", (HOST,), ssh_config=("/dev/null",)), known, wire)
+
+
+@pytest.fixture
+def wire() -> Silent:
+    return Silent()
 
 
 @pytest.mark.parametrize(
@@ -58,23 +65,23 @@ def reader(known: Sequence[Fact[Any]] = ALL_FACTS) -> Silent:
         Shell(VARIABLES.query.text),
     ],
 )
-def test_an_unknown_query_is_refused_before_anything_is_sent(query: Shell | Sql) -> None:
-    reads = reader()
+def test_an_unknown_query_is_refused_before_anything_is_sent(wire: Silent, query: Shell | Sql) -> None:
+    reads = reader(wire)
     with pytest.raises(GalvanError, match="not one of the known queries, so it was not sent to db1"):
         run(reads.read(HOST, [STATUS, Fact("x.unknown", query, str), VARIABLES]))
-    assert not hasattr(reads, "sent")
+    assert wire.sent == []
 
 
-def test_a_known_name_does_not_help_an_unknown_query() -> None:
-    reads = reader()
+def test_a_known_name_does_not_help_an_unknown_query(wire: Silent) -> None:
+    reads = reader(wire)
     with pytest.raises(GalvanError, match=r"server\.variables"):
         run(reads.read(HOST, [Fact(VARIABLES.id, Sql("SELECT SLEEP(100)"), str)]))
-    assert not hasattr(reads, "sent")
+    assert wire.sent == []
 
 
-def test_what_was_fixed_when_it_was_made_stays_fixed() -> None:
+def test_what_was_fixed_when_it_was_made_stays_fixed(wire: Silent) -> None:
     known = [VARIABLES]
-    reads = reader(known)
+    reads = reader(wire, known)
     known.append(STATUS)
     with pytest.raises(GalvanError, match=r"server\.status"):
         run(reads.read(HOST, [STATUS]))
@@ -105,14 +112,14 @@ def test_facts_that_share_a_name_share_a_query() -> None:
         assert by_id.setdefault(fact.id, fact).query == fact.query
 
 
-def test_what_a_host_did_not_say_is_unreadable_and_asked_twice() -> None:
-    reads = reader()
+def test_what_a_host_did_not_say_is_unreadable_and_asked_twice(wire: Silent) -> None:
+    reads = reader(wire)
     found = run(reads.read(HOST, [VARIABLES, STATUS]))
     assert all("the host stopped answering" in str(why) for why in found.values())
-    assert len(reads.sent) == 2
+    assert len(wire.sent) == 2
 
 
-def test_a_host_that_moved_is_another_host() -> None:
-    reads = reader()
+def test_a_host_that_moved_is_another_host(wire: Silent) -> None:
+    reads = reader(wire)
     run(reads.read(replace(HOST, address="192.0.2.2"), [VARIABLES]))
-    assert VARIABLES.query.text in reads.sent[0]
+    assert VARIABLES.query.text in wire.sent[0]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +123,23 @@ def test_who_cannot_be_seen_is_not_absent(switched: tuple[Fake, Plan]) -> None:
     fake.group.server("db3").variables["performance_schema"] = "OFF"
     with pytest.raises(Unreadable, match="nobody can say which sessions use TLS"):
         watched(fake)
+
+
+def test_the_window_begins_again_with_each_sighting(switched: tuple[Fake, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds of our own making: somebody is seen at 8 s of a window of 10 s, so it is quiet at 18 s and not before."""
+    fake, now, notes = copy_of(switched[0]), [0.0], Notes()
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        fake.clients.sessions = [s for s in fake.clients.sessions if s.user != "report"]
+        notes.old.clear()
+        if now[0] == 8.0:
+            fake.clients.open_session("report", "10.0.0.9", "db2")
+
+    monkeypatch.setattr("galvan.engine.watch.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("galvan.engine.watch.time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert watched(fake, notes=notes, window=10.0) == []
+    assert now[0] == 18.0
 
 
 # a whole run: the worker, as a durable run would drive it ----------------------------------------------------------

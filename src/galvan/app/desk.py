@@ -21,6 +21,7 @@ from galvan.tips import TIPS
 
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
+    from galvan.edges.connections import Connections
     from galvan.edges.secrets import Secrets
 
 ALL_FACTS: tuple[Fact[Any], ...] = tuple(
@@ -56,10 +57,10 @@ class Desk:
 
 def sit_down(
     file: Path, tips: Sequence[str] = (), limit: Sequence[str] = (), passphrase_file: Path | None = None,
-    input_allowed: bool = True, database: str | None = None,
+    input_allowed: bool = True, database: str | None = None, cluster: Cluster | None = None,
 ) -> Desk:  # fmt: skip
-    """Reads galvan.yaml. Raises BadInput for an unknown tip or host."""
-    cluster = load(file)
+    """Reads galvan.yaml, unless that was done before. Raises BadInput for an unknown tip or host."""
+    cluster = cluster or load(file)
     state = StateDirectory(cluster.name)
     known = {tip.id for tip in TIPS}
     if unknown := [tip for tip in tips if tip not in known]:
@@ -88,19 +89,20 @@ class Audited:
     unreachable: Mapping[str, str]
 
 
-async def look(desk: Desk, extra: Sequence[Fact[Any]] = ()) -> Snapshot:
+async def look(desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None) -> Snapshot:
     from galvan.edges.ssh import SshReader
 
     facts = tuple(dict.fromkeys((*(fact for tip in desk.tips for fact in tip.facts), *extra)))
     cluster = desk.cluster
     if desk.limit:
         cluster = replace(cluster, hosts=tuple(host for host in cluster.hosts if host.name in desk.limit))
-    async with SshReader(cluster, (*ALL_FACTS, *extra)) as reader:
+    async with SshReader(cluster, (*ALL_FACTS, *extra), connections) as reader:
         return await gather(cluster, facts, reader)
 
 
-async def audit(desk: Desk, extra: Sequence[Fact[Any]] = ()) -> Audited:
-    return judge(desk, await look(desk, extra))
+async def audit(desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None) -> Audited:
+    """`connections`: begun ahead of need, if they were (`app.early`)."""
+    return judge(desk, await look(desk, extra, connections))
 
 
 def judge(desk: Desk, snapshot: Snapshot) -> Audited:

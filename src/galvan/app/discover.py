@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from galvan.cluster.facts import PLATFORM, VARIABLES, rows
-from galvan.edges.ssh import SshReader, default_config
+from galvan.edges.connections import default_config
+from galvan.edges.ssh import SshReader
 from galvan.engine.gather import gather
 from galvan.model import BadInput, Cluster, Fact, Host, HostFacts, Role, Shell, Sql, Unreadable
 

@@ -37,10 +37,14 @@ def run(argv: Sequence[str]) -> int:
     if not words.command:
         parser.print_help()
         return USAGE
-    from galvan.cli import commands
-
     try:
-        return commands.COMMANDS[words.command](words)
+        if words.command == "audit":
+            from galvan.cli.audit import audit
+
+            return audit(words)
+        from galvan.cli.commands import COMMANDS
+
+        return COMMANDS[words.command](words)
     except BadInput as why:
         print(f"galvan: {why}", file=sys.stderr)
         return ERROR

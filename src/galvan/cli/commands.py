@@ -13,7 +13,7 @@ from galvan.app import desk as desks
 from galvan.app.files import files_of
 from galvan.cli import CHANGES, ERROR, FINDINGS, GATE, INCOMPLETE, INTERRUPTED, OK
 from galvan.cli.output import Output
-from galvan.model import BadInput, Rung, Severity, Verdict
+from galvan.model import BadInput, Rung, Verdict
 from galvan.report import shapes, text
 from galvan.tips import TIPS
 
@@ -34,24 +34,6 @@ def _desk(words: Words) -> desks.Desk:
 
 def _output(words: Words) -> Output:
     return Output(words.format == "json", False if words.no_color else None, words.output)
-
-
-def audit(words: Words) -> int:
-    out, desk = _output(words), _desk(words)
-    seen = asyncio.run(desks.audit(desk))
-    if out.json:
-        out.document(shapes.audit(seen.snapshot, seen.rungs, seen.findings, seen.unreachable, seen.accepted))
-    out.table(text.findings(seen.findings, seen.unreachable, words.all))
-    out.table(text.rungs(seen.rungs))
-    out.line(text.summary(seen.findings, seen.accepted))
-    out.close()
-    if seen.unreachable or any(f.verdict is Verdict.UNKNOWN for f in seen.findings):
-        return INCOMPLETE
-    if words.fail_on:
-        least = Severity[words.fail_on.upper()]
-        if any(f.verdict is Verdict.FAIL and f.severity >= least for f in seen.findings):
-            return FINDINGS
-    return OK
 
 
 def plan(words: Words) -> int:
@@ -289,6 +271,6 @@ def lab(words: Words) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
-    "init": init, "audit": audit, "plan": plan, "apply": apply, "verify": verify, "resume": resume, "rollback": rollback,
+    "init": init, "plan": plan, "apply": apply, "verify": verify, "resume": resume, "rollback": rollback,
     "runs": runs, "unlock": unlock, "checks": checks, "explain": explain, "pki": pki, "node": node, "lab": lab,
 }  # fmt: skip

@@ -10,9 +10,9 @@ from pathlib import Path
 from galvan.app.discover import run
 from galvan.cli import OK
 from galvan.cli.output import Output
+from galvan.edges.connections import UnknownKey
 from galvan.edges.hostkeys import fingerprint_of, remember
 from galvan.edges.inventory import dump
-from galvan.edges.ssh import UnknownKey
 from galvan.model import BadInput, Cluster, ProbeAccount, Role, SecretRef
 
 _ROLES = {"load_balancer": Role.LOAD_BALANCER, "application": Role.APPLICATION, "outsider": Role.OUTSIDER}

@@ -7,9 +7,10 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from galvan.report.text import STYLES, Table
+if TYPE_CHECKING:
+    from galvan.report.text import Table
 
 
 class Output:
@@ -37,6 +38,8 @@ class Output:
         from rich.console import Console
         from rich.table import Table as Drawn
         from rich.text import Text
+
+        from galvan.report.text import STYLES
 
         drawn = Drawn(*table.head, title=table.title, title_justify="left", expand=False)
         for row in table.rows:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from galvan.edges.ssh import PATIENCE, default_config
+from galvan.edges.connections import PATIENCE, default_config
 from galvan.model import Unreachable
 
 

@@ -1,21 +1,15 @@
-"""Hosts over asyncssh, with the user's own ssh configuration, agent and known hosts.
-
-`SshReader` sends the known facts and nothing else (law 1); `Ssh` also acts. One connection a host, kept until the end.
-Traps of asyncssh that this file answers: only `~/.ssh/config` is read unless both files are named; `UserKnownHostsFile
-none` would switch host-key checking off, so it is refused.
-"""
+"""The two ways to a host: `SshReader` sends the known facts and nothing else (law 1); `Ssh` also acts."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from galvan.cluster.quote import sh
 from galvan.edges import actions, script
+from galvan.edges.connections import Connections
 from galvan.model import (
     Action,
     Cluster,
@@ -38,26 +32,13 @@ from galvan.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import asyncssh
-
-HANDSHAKES = 8
-"""Handshakes in flight: sshd drops bursts beyond MaxStartups (10 by default)."""
-PATIENCE = 15.0
-
-
-class UnknownKey(Unreachable):
-    """The host's key is in no known_hosts file, or differs from the one there."""
-
 
 class SshReader:
-    """Reads facts; the queries it may send are fixed when it is made."""
+    """Reads facts; the queries it may send are fixed when it is made, and it can do nothing else."""
 
-    def __init__(self, cluster: Cluster, known: Sequence[Fact[Any]]) -> None:
-        load_asyncssh()
-        self._config = [str(Path(p).expanduser()) for p in cluster.ssh_config] or default_config()
+    def __init__(self, cluster: Cluster, known: Sequence[Fact[Any]], connections: Connections | None = None) -> None:
         self._known = frozenset(fact.query for fact in known)
-        self._connections: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
-        self._handshakes = asyncio.Semaphore(HANDSHAKES)
+        self._connections = connections or Connections(cluster)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,14 +46,7 @@ class SshReader:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        tasks, self._connections = list(self._connections.values()), {}
-        for task in tasks:
-            task.cancel() if not task.done() else None
-            if task.done() and not task.cancelled() and not task.exception():
-                task.result().close()
+        await self._connections.close()
 
     async def read(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         """Every fact of the host in one exec; what a killed session left unread is asked once more."""
@@ -85,73 +59,10 @@ class SshReader:
 
     async def _ask(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         mark = secrets.token_hex(8)
-        out, err, _ = await self.exec(host, script.render(facts, mark), script.LIMIT * 4.0)
+        out, err, _ = await self._connections.exec(host, script.render(facts, mark), script.LIMIT * 4.0)
         if "sudo:" in err and mark not in out:
             raise Unreachable(f"{host.name}: {err.strip().splitlines()[-1]} (Galvan needs `sudo -n sh` or root there)")
         return script.read(facts, mark, out, err)
-
-    async def exec(self, host: Host, text: str, limit: float) -> tuple[str, str, int]:
-        """Runs a script as root over stdin. Raises Unreachable; a broken connection is made anew by the next call."""
-        import asyncssh
-
-        connection = await self.connect(host)
-        try:
-            done = await connection.run(script.AS_ROOT, input=text, timeout=limit, encoding="utf-8", errors="replace")
-        except (TimeoutError, asyncssh.Error, OSError) as why:
-            self._connections.pop(host.name, None)
-            connection.abort()
-            raise Unreachable(
-                f"{host.name}: the connection broke while it worked ({type(why).__name__} {why})"
-            ) from why
-        return str(done.stdout), str(done.stderr), done.returncode if done.returncode is not None else 255
-
-    async def connect(self, host: Host) -> asyncssh.SSHClientConnection:
-        task = self._connections.get(host.name)
-        if task is None or (task.done() and (task.cancelled() or task.exception() or task.result().is_closed())):
-            task = self._connections[host.name] = asyncio.create_task(self._open(host))
-        return await asyncio.shield(task)
-
-    async def _open(self, host: Host) -> asyncssh.SSHClientConnection:
-        import asyncssh
-
-        given: dict[str, Any] = {"username": host.user} if host.user else {}
-        if host.port:
-            given["port"] = host.port
-        try:
-            async with self._handshakes:
-                options = asyncssh.SSHClientConnectionOptions(host=host.ssh, config=self._config, **given)
-                if options.known_hosts is None:
-                    raise Unreachable(
-                        f"{host.name}: UserKnownHostsFile none switches host-key checking off; name a file"
-                    )
-                return await asyncssh.connect(
-                    host.ssh, config=self._config, connect_timeout=PATIENCE, login_timeout=PATIENCE, **given
-                )
-        except asyncssh.HostKeyNotVerifiable as why:
-            raise UnknownKey(
-                f"{host.name}: its ssh host key is not in known_hosts ({why}); galvan init shows it and asks"
-            ) from why
-        except (TimeoutError, asyncssh.Error, OSError) as why:
-            text = str(why) or type(why).__name__
-            raise Unreachable(f"{host.name} ({host.ssh}) did not let us in over ssh: {text}") from why
-
-
-def load_asyncssh() -> None:
-    """Imports asyncssh without its search for liboqs, which runs programs for 25 ms of every start and only matters for
-    one key exchange that no server insists on (ML-KEM comes from cryptography)."""
-    import ctypes.util
-
-    search = ctypes.util.find_library
-    ctypes.util.find_library = lambda name: None if name == "oqs" else search(name)
-    try:
-        import asyncssh  # noqa: F401
-    finally:
-        ctypes.util.find_library = search
-
-
-def default_config() -> list[str]:
-    """The user's file first (the first value wins, as in OpenSSH); asyncssh alone would leave out the system's."""
-    return [str(path) for path in (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config")) if path.is_file()]
 
 
 class Ssh(SshReader):
@@ -164,6 +75,7 @@ class Ssh(SshReader):
     ) -> None:  # fmt: skip
         super().__init__(cluster, known)
         self._run, self._resolve, self._sign = run, resolve, sign
+        self.exec, self.connect = self._connections.exec, self._connections.connect
 
     async def act(self, host: Host, action: Action, wave: str) -> str:
         """Carries the action out, harmless when done twice. Raises NotHealed, or Unsafe where a restart's gate refused."""
