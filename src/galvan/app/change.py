@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from galvan.app.desk import Desk, look, order_of
+from galvan.app.desk import Desk, look
 from galvan.app.hands import hands, open_authorities
 from galvan.app.manifest import MANIFEST, Entry, entries_of, restarts_fact, set_aside
+from galvan.app.planning import order_of
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, INSTALL, SESSIONS
 from galvan.cluster.order import way_back

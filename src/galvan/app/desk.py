@@ -1,4 +1,4 @@
-"""One operator at one cluster, and the reading use cases: audit and plan."""
+"""One operator at one cluster, and the audit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, LONG, SESSIONS
-from galvan.cluster.settle import settle
 from galvan.edges.inventory import load
 from galvan.edges.state import ProofBook, StateDirectory
 from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
-from galvan.engine.plan import Plan, host_order, plan
-from galvan.model import BadInput, Cluster, Fact, Finding, Role, Rung, Snapshot, Tip, Unreadable
+from galvan.model import BadInput, Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
@@ -121,36 +119,6 @@ def unreachable(snapshot: Snapshot) -> Mapping[str, str]:
         for facts in snapshot.hosts
         if facts.readings and all(isinstance(r, Unreadable) for r in facts.readings.values())
     }
-
-
-# plan ----------------------------------------------------------------------------------------------------------
-async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
-    from galvan.pki.steps import certify
-
-    if desk.limit:
-        raise BadInput("a plan is for the whole cluster: --limit goes with audit and verify")
-    seen = await audit(desk, (*HOUSE, SESSIONS, BALANCER))
-    made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
-    return made, seen
-
-
-def order_of(snapshot: Snapshot) -> tuple[str, ...]:
-    """The writer goes last: the host with the most client sessions, else the one that its balancer prefers."""
-    clients: dict[str, int] = {}
-    for facts in snapshot.having(Role.DATABASE):
-        try:
-            clients[facts.host.name] = 2 * len([s for s in facts[SESSIONS] if s.client])
-        except Unreadable:
-            clients[facts.host.name] = 0
-    by_address = {host.address: host.name for host in snapshot.cluster.hosts}
-    for facts in snapshot.having(Role.LOAD_BALANCER):
-        try:
-            preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
-        except Unreadable:
-            continue
-        for name in preferred if len(preferred) == 1 else []:
-            clients[str(name)] = clients.get(str(name), 0) + 1
-    return host_order(snapshot, clients)
 
 
 def clock(at: float) -> str:

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from galvan.app.desk import Audited, Desk
 
 LATER = (
-    "galvan.cluster.facts", "galvan.cluster.settle", "galvan.pki.judge", "galvan.tips.client_tls.checks", "galvan.tips",
-    "galvan.engine.plan", "galvan.app.desk", "galvan.report.shapes", "galvan.report.text",
+    "galvan.model.changes", "galvan.model.trials", "galvan.model.findings", "galvan.model.tips", "galvan.cluster.optionfile",
+    "galvan.cluster.provider", "galvan.cluster.facts", "galvan.cluster.health", "galvan.cluster.balancer",
+    "galvan.cluster.identity", "galvan.cluster.order", "galvan.cluster.settle", "galvan.pki.places", "galvan.pki.needs",
+    "galvan.pki.material", "galvan.pki.certificate", "galvan.pki.steps", "galvan.pki.judge", "galvan.tips",
+    "galvan.app.desk", "galvan.report.shapes", "galvan.report.text",
 )  # fmt: skip
+"""In small bites: between two of them the handshakes get their turn."""
 
 
 async def audit(file: Path, tips: Sequence[str], limit: Sequence[str]) -> tuple[Desk, Audited]:

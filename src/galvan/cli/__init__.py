@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ OK, ERROR, CHANGES, FINDINGS, INCOMPLETE, GATE, USAGE, INTERRUPTED = 0, 1, 2, 3,
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Leaves by os._exit once everything is flushed: tearing down a finished process would cost as long as a host's answer."""
+    gc.disable()  # a short process is over before its garbage matters; a long one begins with `gc.enable` below
     code = run(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
@@ -24,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
     from galvan.cli.parser import build
     from galvan.model import BadInput, GalvanError, Unsafe
 
-    parser = build()
+    parser = build(argv[0] if argv else "")
     try:
         words = parser.parse_args(argv)
     except SystemExit as done:
@@ -42,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
             from galvan.cli.audit import audit
 
             return audit(words)
+        gc.enable()
         from galvan.cli.commands import COMMANDS
 
         return COMMANDS[words.command](words)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from galvan.app import desk as desks
 from galvan.app.files import files_of
+from galvan.app.planning import make_plan
 from galvan.cli import CHANGES, ERROR, FINDINGS, GATE, INCOMPLETE, INTERRUPTED, OK
 from galvan.cli.output import Output
 from galvan.model import BadInput, Rung, Verdict
@@ -40,7 +41,7 @@ def plan(words: Words) -> int:
     from galvan.engine.document import to_document
 
     out, desk = _output(words), _desk(words)
-    made, _ = asyncio.run(desks.make_plan(desk, Rung[words.to.upper()]))
+    made, _ = asyncio.run(make_plan(desk, Rung[words.to.upper()]))
     if words.save:
         new = words.save.with_suffix(".new")
         new.write_text(json.dumps(to_document(made), indent=1))
@@ -89,7 +90,7 @@ def apply(words: Words) -> int:
         if made.cluster != desk.cluster.name:
             raise BadInput(f"{words.file} is a plan for {made.cluster}, and {words.cluster} names {desk.cluster.name}")
     else:
-        made, _ = asyncio.run(desks.make_plan(desk, Rung[words.to.upper()]))
+        made, _ = asyncio.run(make_plan(desk, Rung[words.to.upper()]))
         _show(out, made, desk)
     if not made.waves:
         if out.json:

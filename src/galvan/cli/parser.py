@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,29 +85,26 @@ def _apply(parser: argparse.ArgumentParser) -> None:
     _running(parser)
 
 
-def build() -> argparse.ArgumentParser:
+def build(only: str = "") -> argparse.ArgumentParser:
+    """`only`: the command whose words are wanted; the others are then named and no more, which halves the price."""
     parser = Parser(prog="galvan", description="Secures Galera clusters while they serve.")
     parser.add_argument("--version", action="store_true")
     verbs = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-
-    def verb(name: str, help: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=help, description=help, parents=[_common()])
-
-    _init(verb("init", "write galvan.yaml by asking one member"))
-    _audit(verb("audit", "look, and say what is open"))
-    _plan(verb("plan", "say what would be changed, in which order, and whom it could hurt"))
-    _apply(verb("apply", "carry a plan out, wave by wave, while the cluster serves"))
-    _verify(verb("verify", "prove the result from where an attacker would stand"))
-    _resume(verb("resume", "go on with a run that was killed or stopped"))
-    _rollback(verb("rollback", "undo all that a run did, in reverse"))
-    _remembering(verb("runs", "list the runs"))
-    verb("unlock", "take the lock of a dead run off the hosts")
-    verb("checks", "list the checks")
-    verb("explain", "explain a check").add_argument("check")
-    _pki(verb("pki", "certificates: what is there, what ends when, and renewal while the cluster serves"))
-    _node(verb("node", "drain, undrain or restart one host, through the safety gates"))
-    _lab(verbs.add_parser("lab", help="a practice cluster of real hosts on this machine"))
+    for name, (help, words) in VERBS.items():
+        if only not in VERBS or only == name:
+            parents = [] if name == "lab" else [_common()]
+            words(verbs.add_parser(name, help=help, description=help, parents=parents))
+        else:
+            verbs.add_parser(name, help=help)
     return parser
+
+
+def _nothing(parser: argparse.ArgumentParser) -> None:
+    """No words of its own."""
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("check")
 
 
 def _init(parser: argparse.ArgumentParser) -> None:
@@ -179,3 +177,21 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     load = what.add_parser("load", help="writers through the balancer, compared with every node afterwards")
     load.add_argument("--writers", type=int, default=8)
     load.add_argument("--seconds", type=float, default=30.0)
+
+
+VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "init": ("write galvan.yaml by asking one member", _init),
+    "audit": ("look, and say what is open", _audit),
+    "plan": ("say what would be changed, in which order, and whom it could hurt", _plan),
+    "apply": ("carry a plan out, wave by wave, while the cluster serves", _apply),
+    "verify": ("prove the result from where an attacker would stand", _verify),
+    "resume": ("go on with a run that was killed or stopped", _resume),
+    "rollback": ("undo all that a run did, in reverse", _rollback),
+    "runs": ("list the runs", _remembering),
+    "unlock": ("take the lock of a dead run off the hosts", _nothing),
+    "checks": ("list the checks", _nothing),
+    "explain": ("explain a check", _explain),
+    "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
+    "node": ("drain, undrain or restart one host, through the safety gates", _node),
+    "lab": ("a practice cluster of real hosts on this machine", _lab),
+}

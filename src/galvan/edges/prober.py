@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.quote import literal, sh
+from galvan.edges.connections import AS_ROOT
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import connected
@@ -83,8 +84,6 @@ class SshProber:
             seconds=f"{seconds:g}", filter=ports_filter,
         ).text  # fmt: skip
         connection = await self._ssh.connect(self._host(host))
-        from galvan.edges.script import AS_ROOT
-
         done = await connection.run(AS_ROOT, input=script.encode(), encoding=None, timeout=seconds + 20)
         if done.returncode:
             raise Unreadable(f"{host}: {_text(done.stderr).strip()}")

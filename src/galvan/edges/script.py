@@ -17,9 +17,6 @@ from galvan.model import Fact, Shell, Sql, Unreadable
 LIMIT = 10
 """Seconds that one fact may take on a host."""
 
-AS_ROOT = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; else exec sudo -n sh; fi'"
-"""The exec: root stays root, others go through sudo without a password."""
-
 CLIENT = "$(command -v mariadb || command -v mysql || echo mariadb) --no-auto-rehash -N -B --connect-timeout=5"
 _SESSION = "SET SESSION sql_mode='', wsrep_sync_wait=0, max_statement_time={limit};"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +60,8 @@ def waves(planned: Sequence[Wave]) -> Table:
 
 
 def diff(path: str, host: str, before: str, after: str) -> Iterator[str]:
+    import difflib
+
     yield from difflib.unified_diff(
         before.splitlines(), after.splitlines(), f"{host}:{path}", f"{host}:{path} (planned)", lineterm="", n=1
     )

@@ -1,0 +1,38 @@
+"""Plan: what would be changed, from what is seen now."""
+
+from __future__ import annotations
+
+from galvan.app.desk import Audited, Desk, audit
+from galvan.cluster.balancer import BALANCER
+from galvan.cluster.facts import HOUSE, SESSIONS
+from galvan.cluster.settle import settle
+from galvan.engine.plan import Plan, host_order, plan
+from galvan.model import BadInput, Role, Rung, Snapshot, Unreadable
+from galvan.pki.steps import certify
+
+
+async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
+    if desk.limit:
+        raise BadInput("a plan is for the whole cluster: --limit goes with audit and verify")
+    seen = await audit(desk, (*HOUSE, SESSIONS, BALANCER))
+    made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
+    return made, seen
+
+
+def order_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The writer goes last: the host with the most client sessions, else the one that its balancer prefers."""
+    clients: dict[str, int] = {}
+    for facts in snapshot.having(Role.DATABASE):
+        try:
+            clients[facts.host.name] = 2 * len([s for s in facts[SESSIONS] if s.client])
+        except Unreadable:
+            clients[facts.host.name] = 0
+    by_address = {host.address: host.name for host in snapshot.cluster.hosts}
+    for facts in snapshot.having(Role.LOAD_BALANCER):
+        try:
+            preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
+        except Unreadable:
+            continue
+        for name in preferred if len(preferred) == 1 else []:
+            clients[str(name)] = clients.get(str(name), 0) + 1
+    return host_order(snapshot, clients)
