@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from galvan import lab
@@ -137,9 +137,10 @@ def lay_python() -> None:
 
 def count(audit: Sequence[str]) -> None:
     """Logins and commands that one audit costs each host, by the host's own sshd."""
-    seen: Callable[[str], tuple[int, int]] = lambda host: logged(
-        lab.execute(host, "journalctl -u ssh -o cat --no-pager")
-    )  # noqa: E731
+
+    def seen(host: str) -> tuple[int, int]:
+        return logged(lab.execute(host, "journalctl -u ssh -o cat --no-pager"))
+
     names = [host.name for host in lab.current().databases]
     before = {name: seen(name) for name in names}
     once(audit)

@@ -16,7 +16,9 @@ PASS = finding(Verdict.PASS, Rung.ENFORCED)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
-@pytest.mark.parametrize(("rung", "height"), [(Rung.READY, Rung.OPEN), (Rung.ENFORCED, Rung.READY), (Rung.OPEN, Rung.ENFORCED)])
+@pytest.mark.parametrize(
+    ("rung", "height"), [(Rung.READY, Rung.OPEN), (Rung.ENFORCED, Rung.READY), (Rung.OPEN, Rung.ENFORCED)]
+)
 def test_what_does_not_pass_denies_its_rung(verdict: Verdict, rung: Rung, height: Rung) -> None:
     assert rungs([PASS, finding(verdict, rung, "db2"), PASS], lambda tip: False) == {"t": height}
 

@@ -125,7 +125,9 @@ def test_who_cannot_be_seen_is_not_absent(switched: tuple[Fake, Plan]) -> None:
         watched(fake)
 
 
-def test_the_window_begins_again_with_each_sighting(switched: tuple[Fake, Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_begins_again_with_each_sighting(
+    switched: tuple[Fake, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seconds of our own making: somebody is seen at 8 s of a window of 10 s, so it is quiet at 18 s and not before."""
     fake, now, notes = copy_of(switched[0]), [0.0], Notes()
 
