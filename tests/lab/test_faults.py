@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,11 @@ import pytest
 
 from galvan import lab
 
-from .operator import Operator, hashes, restarts, sit_down, synced
+from .operator import Operator, hashes, restarts, synced
 
 pytestmark = pytest.mark.lab
 Json = dict[str, Any]
 RULE = "nft add table inet wall; nft add chain inet wall in '{ type filter hook input priority 0; }'; nft add rule inet wall in tcp dport 4567 drop; nft add chain inet wall out '{ type filter hook output priority 0; }'; nft add rule inet wall out tcp dport 4567 drop"
-
-
-@pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    if lab.running():
-        lab.down()
-    lab.up()
-    yield sit_down(tmp_path_factory.mktemp("operator"))
-    lab.down()
 
 
 def tampered(operator: Operator, change: Callable[[str], str]) -> Path:

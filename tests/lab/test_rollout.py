@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,15 +31,6 @@ OPEN_FINDINGS = {
 
 CANNOT_FAIL: dict[str, str] = {}
 """Proofs that do not come back FAIL on the insecure lab, each with its reason. None."""
-
-
-@pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    if lab.running():
-        lab.down()
-    lab.up()
-    yield sit_down(tmp_path_factory.mktemp("operator"))
-    lab.down()
 
 
 @pytest.fixture(scope="module")
