@@ -32,7 +32,10 @@ def _status() -> int:
         print("no lab is up (galvan lab up)")
         return OK
     for host in practice.status():
-        print(host)
+        member = f"{host.state}, {host.cluster_size} members" if host.role == "database" else ""
+        print(
+            f"{host.name:<8} {host.role:<14} {host.address:<14} {'running' if host.running else 'STOPPED':<8} {member}"
+        )
     return OK
 
 
