@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from galvan.app.change import BY_ID
-from galvan.app.desk import order_of
+from galvan.app.planning import order_of
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
