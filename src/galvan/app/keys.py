@@ -200,7 +200,7 @@ async def _taken_up(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified
     await ssh.act(host, Sql("FLUSH SSL"), wave)
     authority = desk.authorities().certificate(certified.authority) or ""
     group = certified.authority == "cluster"
-    port = _port(facts, group)
+    port = identity.group_port(facts) if group else identity.server_port(facts)
     trial = await SshProber(desk.cluster, ssh, desk.secrets().reveal).attempt(
         "operator", Served(host.address, port, sha256, authority, host.address, group)
     )
@@ -208,10 +208,3 @@ async def _taken_up(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified
         raise NotHealed(f"{host.name} does not serve the new certificate on {port}: {trial.seen}")
     told(wave, f"served on {port}")
     return sha256
-
-
-def _port(facts: HostFacts, group: bool) -> int:
-    seen = facts[VARIABLES]
-    address = str(seen.get("provider.gmcast.listen_addr" if group else "port") or "")
-    port = address.rpartition(":")[2]
-    return int(port) if port.isdigit() else (4567 if group else 3306)

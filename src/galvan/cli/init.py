@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from galvan.app.discover import run
+from galvan.app.discover import Found, run
 from galvan.cli import OK
 from galvan.cli.output import Output
 from galvan.edges.connections import UnknownKey
@@ -39,7 +39,7 @@ def init(words: argparse.Namespace, out: Output) -> int:
     return OK
 
 
-def _discover(words: argparse.Namespace, given: dict[Role, list[str]]):  # type: ignore[no-untyped-def]
+def _discover(words: argparse.Namespace, given: dict[Role, list[str]]) -> Found:
     """A host that ssh does not know yet is shown and asked about, one after another."""
     asked: set[str] = set()
     while True:

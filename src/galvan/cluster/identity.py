@@ -1,10 +1,10 @@
-"""Under which names and addresses a host is dialled; its certificates must hold all of them."""
+"""Under which names, addresses and ports a host is dialled; its certificates must hold all names and addresses."""
 
 from __future__ import annotations
 
 import ipaddress
 
-from galvan.cluster.facts import PLATFORM
+from galvan.cluster.facts import PLATFORM, VARIABLES
 from galvan.model import HostFacts, Role, Snapshot
 
 Identity = tuple[tuple[str, ...], tuple[str, ...]]  # names, addresses
@@ -26,6 +26,17 @@ def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
         for name in (balancer.name, balancer.address, *balancer.names)
     ]
     return _sorted([*names, *facts.host.names, "localhost", *addresses, "127.0.0.1", "::1", *doors])
+
+
+def server_port(facts: HostFacts) -> int:
+    port = str(facts[VARIABLES].get("port") or "")
+    return int(port) if port.isdigit() else 3306
+
+
+def group_port(facts: HostFacts) -> int:
+    """Where the running provider listens; 4567 unless somebody moved it."""
+    port = str(facts[VARIABLES].get("provider.gmcast.listen_addr") or "").rpartition(":")[2]
+    return int(port) if port.isdigit() else 4567
 
 
 def _sorted(said: list[str]) -> Identity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galvan.cluster.facts import VARIABLES
+from galvan.cluster.identity import server_port
 from galvan.cluster.vantage import nearest
 from galvan.model import (
     Capture,
@@ -30,7 +30,7 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
     vantage, probe = nearest(snapshot), snapshot.cluster.probe or NO_PROBE
     for facts in snapshot.having(Role.DATABASE):
         host, address = facts.host.name, facts.host.address
-        port = int(str(facts[VARIABLES].get("port", "3306")))
+        port = server_port(facts)
         hello = ClientHello(address, port, "TLSv1.2")
         yield Proof(
             f"client_tls.no-clear-login@{host}", TIP, f"a login at {host} without TLS is refused", host, vantage,

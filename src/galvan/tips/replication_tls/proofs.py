@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galvan.cluster.facts import VARIABLES
+from galvan.cluster.identity import group_port
 from galvan.cluster.vantage import nearest, peer_of
-from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
+from galvan.model import Capture, GroupHello, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
 from galvan.pki import judge
 from galvan.pki.places import on_server
 
 TIP = "replication_tls"
 _REFUSED = frozenset({Outcome.REFUSED})
 _MEMBER = frozenset({Outcome.ACCEPTED, Outcome.CLEAR})  # a member is let in; where all is clear text, everyone is
-
-
-def group_port(facts: HostFacts) -> int:
-    """Where the running provider listens; 4567 unless somebody moved it."""
-    address = str(facts[VARIABLES].get("provider.gmcast.listen_addr") or "")
-    port = address.rpartition(":")[2]
-    return int(port) if port.isdigit() else 4567
 
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
