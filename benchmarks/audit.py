@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from galvan import lab
+from galvan.lab.podman import container
 
 RUNS = int(os.environ.get("GALVAN_BENCH_RUNS", "9"))
 
@@ -126,9 +127,9 @@ def lay_python() -> None:
     parts = "usr/bin/python3 usr/bin/python3.11 usr/lib/python3 usr/lib/python3.11"
     script = f"tar -C / -cf - {parts} $(cd / && ls usr/lib/*/libexpat.so.1* usr/lib/*/libsqlite3.so.0* usr/lib/*/libffi.so.8* usr/lib/*/libuuid.so.1*)"
     for host in lab.current().databases:
-        take = subprocess.Popen(["podman", "exec", "galvan-lab-app1", "sh", "-c", script], stdout=subprocess.PIPE)
+        take = subprocess.Popen(["podman", "exec", container("app1"), "sh", "-c", script], stdout=subprocess.PIPE)
         subprocess.run(
-            ["podman", "exec", "-i", f"galvan-lab-{host.name}", "tar", "-C", "/", "-xf", "-"],
+            ["podman", "exec", "-i", container(host.name), "tar", "-C", "/", "-xf", "-"],
             stdin=take.stdout,
             check=True,
         )

@@ -12,9 +12,9 @@ from .operator import Operator, sit_down
 
 
 @pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    if lab.running():
-        lab.down()
-    lab.up()
+def operator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """A module that wants other ground than the usual names it: `GROUND = {"nodes": 5}`, the words of `lab.up`."""
+    lab.down()
+    lab.up(**getattr(request.module, "GROUND", {}))
     yield sit_down(tmp_path_factory.mktemp("operator"))
     lab.down()

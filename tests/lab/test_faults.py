@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from galvan import lab
+from galvan.lab.podman import container
 
 from .operator import Operator, hashes, restarts, synced
 
@@ -126,14 +127,14 @@ def test_a_host_that_dies_in_the_middle_stops_the_run(operator: Operator) -> Non
     assert running.stdout
     for line in running.stdout:
         if "first-restart@db2" in line and "restart mariadb" in line:
-            subprocess.run(["podman", "kill", "galvan-lab-db2"], check=True, capture_output=True)
+            subprocess.run(["podman", "kill", container("db2")], check=True, capture_output=True)
             break
     said = running.stdout.read()
     assert running.wait() == 1, said
     assert "db2" in said
     counted = restarts(began) if host_is_up("db2") else {}
     assert counted.get("db1", 0) == counted.get("db3", 0) == 0
-    subprocess.run(["podman", "start", "galvan-lab-db2"], check=True, capture_output=True)
+    subprocess.run(["podman", "start", container("db2")], check=True, capture_output=True)
     wait(synced)
     assert operator.run("unlock").returncode == 0
     rolled_back(operator)

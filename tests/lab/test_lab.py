@@ -11,6 +11,8 @@ import pytest
 
 from galvan import lab
 from galvan.lab import balancer, books, hosts, images, topology
+from galvan.lab.paths import called
+from galvan.lab.podman import container
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +125,8 @@ def test_down_leaves_nothing(practice: lab.Lab) -> None:
     lab.down()
     assert lab.running() is False
     assert not hosts.containers()
-    assert "galvan-lab-" not in seen("podman", "ps", "-a", "--format", "{{.Names}}")
-    assert "galvan-lab" not in seen("podman", "network", "ls", "--format", "{{.Name}}").split()
+    assert container("db1") not in seen("podman", "ps", "-a", "--format", "{{.Names}}")
+    assert called("galvan-lab") not in seen("podman", "network", "ls", "--format", "{{.Name}}").split()
     assert len(seen("podman", "volume", "ls", "-q").split()) == volumes - len(practice.hosts)
     assert not practice.state.exists()
     with pytest.raises(lab.LabError, match="galvan lab up"):

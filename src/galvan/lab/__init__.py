@@ -8,7 +8,7 @@ from galvan.lab.errors import LabError
 from galvan.lab.lifecycle import HostStatus, current, running, status
 from galvan.lab.load import load, load_running, load_status, start_load, stop_load
 from galvan.lab.podman import execute
-from galvan.lab.topology import SUBNET, Host, Lab, Options, Say
+from galvan.lab.topology import Host, Lab, Options, Say, own_subnet
 
 __all__ = [
     "Host",
@@ -39,10 +39,10 @@ def up(
     sst: str = "mariabackup",
     multi_writer: bool = False,
     say: Say = print,
-    subnet: str = SUBNET,
+    subnet: str = "",
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is."""
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet), say)
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet()), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

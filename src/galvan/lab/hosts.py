@@ -8,14 +8,14 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from galvan.lab.paths import write_private
+from galvan.lab.paths import called, name, write_private
 from galvan.lab.podman import File, container, execute, podman, put, run, together
 from galvan.lab.recipes import Recipe
 from galvan.lab.topology import Host, Lab
 
-NETWORK = "galvan-lab"
-LABEL = "galvan.lab"
+LABEL, NAME = "galvan.lab", "galvan.lab.name"
 KEY_TYPES = ("ed25519", "ecdsa")
 DBA = 1000
 PRIVILEGES = ("--systemd=always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,AUDIT_WRITE", "--restart=always")
@@ -33,7 +33,8 @@ done"""
 def make(lab: Lab, images: tuple[Recipe, Recipe]) -> None:
     """A fresh network and fresh hosts, booted, each with keys of its own; nothing of the cluster yet."""
     podman(
-        "network", "create", "--disable-dns", "--label", f"{LABEL}={lab.state}", "--subnet", lab.options.subnet, NETWORK,
+        "network", "create", "--disable-dns", "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}", "--subnet", lab.options.subnet,
+        called("galvan-lab"),
         what=f"the network {lab.options.subnet} could not be made (is it in use on this machine?)",
     )  # fmt: skip
     database, tools = images
@@ -49,8 +50,8 @@ def make(lab: Lab, images: tuple[Recipe, Recipe]) -> None:
 def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
     podman(
-        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}",
-        "--network", NETWORK, "--ip", host.address, "--no-hosts", *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
+        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}",
+        "--network", called("galvan-lab"), "--ip", host.address, "--no-hosts", *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
     keys = _host_keys(host)
@@ -106,21 +107,27 @@ def ssh_config(lab: Lab) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def containers() -> Mapping[str, str]:
-    """Every container of any lab on this machine, with its state."""
-    listed = podman(
-        "ps", "-a", "--filter", f"label={LABEL}", "--format", "json", what="the containers could not be listed"
+def _listed(label: str) -> list[Any]:
+    said = podman(
+        "ps", "-a", "--filter", f"label={label}", "--format", "json", what="the containers could not be listed"
     )
-    return {str(entry["Names"][0]): str(entry["State"]) for entry in json.loads(listed or "[]")}
+    return list(json.loads(said or "[]"))
+
+
+def containers() -> Mapping[str, str]:
+    """Every container of this lab, with its state."""
+    return {str(entry["Names"][0]): str(entry["State"]) for entry in _listed(f"{NAME}={name()}")}
 
 
 def owner() -> Path | None:
-    """The state directory of the lab whose hosts are on this machine; it may be ours or another's."""
-    listed = podman(
-        "ps", "-a", "--filter", f"label={LABEL}", "--format", "json", what="the containers could not be listed"
-    )
-    owners = {str(entry["Labels"][LABEL]) for entry in json.loads(listed or "[]")}
+    """The state directory of the lab of this name whose hosts are on this machine; it may be ours or another's."""
+    owners = {str(entry["Labels"][LABEL]) for entry in _listed(f"{NAME}={name()}")}
     return Path(sorted(owners)[0]) if owners else None
+
+
+def nobodys() -> bool:
+    """Is no lab of any name on this machine?"""
+    return not _listed(LABEL)
 
 
 def missing(lab: Lab) -> tuple[str, ...]:
@@ -134,7 +141,9 @@ def remove() -> None:
     names = list(containers())
     if names:
         podman("rm", "-f", "-t", "0", "-v", *names, what="the lab's containers could not be removed")
-    listed = podman("network", "ls", "--filter", f"label={LABEL}", "--format", "{{.Name}}", what="no list of networks")
+    listed = podman(
+        "network", "ls", "--filter", f"label={NAME}={name()}", "--format", "{{.Name}}", what="no list of networks"
+    )
     for network in listed.split():
         podman("network", "rm", "-f", network, what=f"the network {network} could not be removed")
 

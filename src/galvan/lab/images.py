@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from galvan.lab.errors import LabError
-from galvan.lab.paths import cache_dir
+from galvan.lab.paths import cache_dir, one_builder
 from galvan.lab.podman import podman, run, tarball, together
 from galvan.lab.recipes import Recipe, database, tools
 from galvan.lab.topology import Say
@@ -24,12 +24,13 @@ ACQUIRE = re.compile(r'^Acquire::(Check-|Retries|ForceIPv|https?::|socks::)\S* "
 def ensure(release: str, say: Say) -> tuple[Recipe, Recipe]:
     """The database image and the tools image of a release, built at the same time where they are missing."""
     recipes = (database(release), tools(release))
-    together(lambda recipe: _ensure_one(recipe, say), recipes)
+    with one_builder():
+        together(lambda recipe: _ensure_one(recipe, say), recipes)
     return recipes
 
 
 def sweep(recipes: Iterable[Recipe]) -> None:
-    """Remove what older recipes of the same name and release have left; to be called while no lab is up."""
+    """Remove what older recipes of the same name and release have left; to be called while no lab of any name is up."""
     present = _images()
     for recipe in recipes:
         family = f"localhost/galvan-lab-{recipe.name}:{recipe.release}-"

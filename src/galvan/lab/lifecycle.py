@@ -118,7 +118,8 @@ def _make(options: Options, say: Say) -> Lab:
         undo.callback(hosts.remove)
         hosts.remove()
         hosts.forget(lab.state, keep=("id_ed25519", "id_ed25519.pub"))
-        images.sweep(recipes)
+        if hosts.nobodys():
+            images.sweep(recipes)
         say(f"hosts: booting {' '.join(host.name for host in lab.hosts)}")
         hosts.make(lab, recipes)
         say(f"cluster: starting {options.nodes} members, SST by {options.sst}")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from galvan.lab.errors import LabError
+from galvan.lab.paths import called
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PREFIX = "galvan-lab-"
 NEEDED = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client"}
 PODMAN = ("podman", "--runtime", "runc")  # crun refuses hybrid cgroups
 
@@ -33,7 +33,7 @@ class File:
 
 
 def container(host: str) -> str:
-    return PREFIX + host
+    return f"{called('galvan-lab')}-{host}"
 
 
 def check_tools() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from galvan.lab.errors import LabError
+from galvan.lab.paths import name
 
 Say: TypeAlias = Callable[[str], object]
 
@@ -17,6 +19,11 @@ RELEASES = ("bookworm", "trixie")
 SST_METHODS = ("mariabackup", "rsync")
 SUBNET = "10.89.77.0/24"
 LIMITS = (2, 5)
+
+
+def own_subnet() -> str:
+    """The lab that everybody means has a fixed network; each named one has another, the same every time."""
+    return f"10.89.{100 + zlib.crc32(name().encode()) % 150}.0/24" if name() else SUBNET
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Options:
     release: str = "bookworm"
     sst: str = "mariabackup"
     multi_writer: bool = False
-    subnet: str = SUBNET
+    subnet: str = field(default_factory=own_subnet)
 
     def check(self) -> None:
         if not LIMITS[0] <= self.nodes <= LIMITS[1]:
