@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from galvan.app.hands import hands, open_authorities
 from galvan.app.manifest import MANIFEST, Entry, entries_of, restarts_fact, set_aside
 from galvan.app.planning import order_of
 from galvan.cluster.balancer import BALANCER
-from galvan.cluster.facts import HOUSE, INSTALL, SESSIONS
+from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, SESSIONS
+from galvan.cluster.health import commit_rate, may_begin
 from galvan.cluster.order import way_back
 from galvan.cluster.quote import sh
 from galvan.cluster.settle import path_of
@@ -24,7 +25,7 @@ from galvan.engine.climb import Climb, with_watch
 from galvan.engine.document import FORMAT, Json, from_document, to_document
 from galvan.engine.gates import Crew
 from galvan.engine.gather import fingerprint, gather
-from galvan.engine.plan import Plan
+from galvan.engine.plan import Plan, impact_of
 from galvan.model import (
     BadInput,
     Fact,
@@ -75,15 +76,32 @@ def new_run() -> str:
 
 async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "") -> Ended:
     """Carries a plan out. Raises Unsafe where the cluster is no longer as the plan saw it."""
-    now = await look(desk, (*HOUSE, SESSIONS, BALANCER))
+    now = await look(desk, (*HOUSE, SESSIONS, LONG, BALANCER))
     tips = [BY_ID[tip] for tip in (*made.tips, *made.refused)]
     if fingerprint(now, tips) != made.fingerprint:
         raise Unsafe(
             "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"
         )
+    await _may_begin(desk, made, now)
+    _hurt_by_offering([i for tip in tips if tip.id in made.tips for i in impact_of(tip, now)], orders.accepted)
     run = run or new_run()
     document = with_watch(to_document(made), BY_ID) | {"orders": _orders(orders), "started": time.time()}
     return await _carry(desk, made, document, run, run, told)
+
+
+async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
+    """What would refuse the first restart refuses here, before a file is written."""
+    if restarting := [host for host, count in made.restarts.items() if count]:
+        await asyncio.sleep(1.0)
+        later = await look(desk, GATE)
+        may_begin(now, restarting, commit_rate(now, later))
+
+
+def _hurt_by_offering(impact: Sequence[Impact], accepted: frozenset[str]) -> None:
+    """Who is hurt by the new way beside the old cannot be waited for later: raises Unsafe unless taken by name."""
+    if hurt := [i for i in impact if i.widen and i.who not in accepted]:
+        said = "; ".join(f"{i.who} on {i.host} {i.what}: {i.evidence}" for i in hurt)
+        raise Unsafe(f"nothing was begun: {said}. Move them, or take it by name (--accept-impact NAME)")
 
 
 def _orders(orders: Orders) -> Json:

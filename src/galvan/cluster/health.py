@@ -7,7 +7,7 @@ of the votes there were.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
 from galvan.model import HostFacts, Role, Snapshot, State, Unreadable, Unsafe
@@ -72,6 +72,20 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
         why += [*_votes(host, snapshot), *_ground(snapshot), *_work(host, snapshot), *_window(host, snapshot, rate)]
     if why:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
+
+
+def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0) -> None:
+    """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first."""
+    why = [*complaints(snapshot), *_ground(snapshot)]
+    for host in () if why else restarting:
+        why += [*_votes(host, snapshot), *_work(host, snapshot), *_window(host, snapshot, rate)]
+    if why:
+        raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
+
+
+def behind(facts: HostFacts, snapshot: Snapshot) -> float:
+    """Seconds by which a host's clock is behind the clock of this machine, which dates certificates; negative: ahead."""
+    return snapshot.taken_at - float(text(facts[MOMENT], "clock"))
 
 
 def _votes(host: str, snapshot: Snapshot) -> Iterator[str]:

@@ -25,13 +25,13 @@ T = TypeVar("T")
 HOME = "/var/lib/galvan"
 _LOCK = """
 mkdir -p -m 700 {{home}}
-if ! mkdir {{home}}/lock 2>/dev/null; then
-  case $(cat {{home}}/lock/owner 2>/dev/null) in
-    *"run {{plain}},"*|*"run {{other}},"*) ;;
-    *) echo "locked by: $(cat {{home}}/lock/owner 2>/dev/null || echo an unnamed run)" >&2; exit 1 ;;
-  esac
-fi
-printf '%s\\n' {{owner}} >{{home}}/lock/owner
+case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}},"*|*"run {{other}},"*) rm -rf {{home}}/lock ;; esac
+new=$(mktemp -d {{home}}/lock.XXXXXX)
+trap 'rm -rf "$new"' EXIT
+printf '%s\\n' {{owner}} >"$new/owner" 2>/dev/null ||
+  { echo "the lock could not be written, {{home}} has $(df -Pk {{home}} | awk 'NR==2{print $4}') kB free" >&2; exit 1; }
+mv -T "$new" {{home}}/lock 2>/dev/null ||
+  { echo "locked by: $(cat {{home}}/lock/owner 2>/dev/null || echo an unnamed run)" >&2; exit 1; }
 """
 _UNLOCK = 'case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}},"*) rm -rf {{home}}/lock ;; esac'
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from galvan.cluster.health import CLOCK_SKEW, behind
 from galvan.cluster.order import Wave, waves
 from galvan.engine.gather import fingerprint
 from galvan.model import (
@@ -21,6 +23,7 @@ from galvan.model import (
     Step,
     Tip,
     Unreadable,
+    Unsafe,
     Verdict,
 )
 
@@ -65,15 +68,28 @@ def plan(
             changes += tip.mend(_failing(tip, findings), snapshot, to)
         except (Blind, Unreadable) as why:
             refused[tip.id] = str(why)
-    steps = list(certify([change for change in changes if isinstance(change, Certificate)], snapshot))
+    certificates = [change for change in changes if isinstance(change, Certificate)]
+    _same_time(certificates, snapshot)
+    steps = list(certify(certificates, snapshot))
     steps += [change for change in changes if isinstance(change, Step)]
     steps += settle([change for change in changes if isinstance(change, (Setting, ProviderOption))], snapshot)
     names = tuple(tip.id for tip in tips if tip.id not in refused)
-    impact = tuple(_impact(tip, snapshot) for tip in tips if tip.id in names)
+    impact = tuple(impact_of(tip, snapshot) for tip in tips if tip.id in names)
     return Plan(
         snapshot.cluster.name, fingerprint(snapshot, tips), names, to, tuple(waves(steps, order)),
         tuple(i for found in impact for i in found), refused,
     )  # fmt: skip
+
+
+def _same_time(certificates: Sequence[Certificate], snapshot: Snapshot) -> None:
+    """A certificate is dated by this machine's clock; raises Unsafe where its host would not call it valid yet."""
+    for host in dict.fromkeys(need.host for need in certificates):
+        facts = snapshot.of(host)
+        if facts.host.role is Role.DATABASE and (late := behind(facts, snapshot)) > CLOCK_SKEW:
+            raise Unsafe(
+                f"the clock of {host} is {late:.0f} s behind this machine's: a certificate made here now would not be "
+                "valid there yet. Nothing was changed; set the clock that is wrong (chrony, timedatectl), then plan again"
+            )
 
 
 def _failing(tip: Tip, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -84,12 +100,12 @@ def _failing(tip: Tip, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in mine if f.verdict is Verdict.FAIL)
 
 
-def _impact(tip: Tip, snapshot: Snapshot) -> tuple[Impact, ...]:
+def impact_of(tip: Tip, snapshot: Snapshot) -> tuple[Impact, ...]:
     """Who would be hurt as far as can be seen now; what cannot be seen yet is watched for in SWITCH."""
-    try:
-        return tuple(tip.impact(snapshot, None))
-    except Unreadable:
-        return ()
+    seen: list[Impact] = []
+    with suppress(Unreadable):
+        seen.extend(tip.impact(snapshot, None))
+    return tuple(seen)
 
 
 def host_order(snapshot: Snapshot, sessions: Mapping[str, int]) -> tuple[str, ...]:

@@ -50,13 +50,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """Who NARROW would hurt, and how we know. `who` is the name that `--accept-impact` takes."""
+    """Who NARROW would hurt, and how we know. `who` is the name that `--accept-impact` takes.
+
+    `widen`: already the new way beside the old would hurt, so a run does not begin before it was taken by name.
+    """
 
     tip: str
     host: str
     who: str
     what: str
     evidence: str
+    widen: bool = False
 
 
 HostJudge: TypeAlias = Callable[[HostFacts, Snapshot], Judgement]

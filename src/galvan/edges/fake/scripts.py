@@ -46,7 +46,7 @@ def _lock(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     owner = machine.files.get(LOCK)
     if owner and not any(f"run {run}" in owner.content for run in mine):
         raise NotHealed(f"{machine.host.name}: command 'mkdir -p' failed: locked by: {owner.content.strip()}")
-    machine.files[LOCK] = File(_word(text, "printf '%s\\n' ", f" >{LOCK}") + "\n", 0o600)
+    machine.files[LOCK] = File(_word(text, "printf '%s\\n' ", ' >"$new/owner"') + "\n", 0o600)
     return ""
 
 
@@ -128,7 +128,7 @@ def _forget_run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
-    f"mkdir {HOME}/lock 2>/dev/null": _lock,
+    f"mktemp -d {HOME}/lock.XXXXXX": _lock,
     f"*) rm -rf {HOME}/lock ;; esac": _unlock,
     f"; rm -rf {HOME}/lock": _take_lock_off,
     f"mkdir -p {HOME}/runs/": _remember,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galvan.cluster.facts import ACCOUNTS
+from galvan.cluster.facts import ACCOUNTS, VARIABLES
+from galvan.cluster.health import text
 from galvan.model import HostFacts, Impact, Role, Snapshot
 from galvan.tips.client_tls.facts import CLIENTS, LOGINS
 from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
+_CURRENT = {"TLSv1.2", "TLSv1.3"}
 
 
 def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
@@ -17,6 +19,8 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
 
     Raises Unreadable where the server cannot say: an unseen client is not an absent one.
     """
+    for facts in now.having(Role.DATABASE):
+        yield from _old_versions(facts)
     spared = users(now)
     for facts in now.having(Role.DATABASE):
         named = {client.who for client in facts[CLIENTS] if client.user in spared}
@@ -27,6 +31,24 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
         yield from _replicas(facts, now)
         if since is not None:
             yield from _unseen(facts, since.of(facts.host.name), named, spared)
+
+
+def _old_versions(facts: HostFacts) -> Iterator[Impact]:
+    """A client that came with an old version to a server that also speaks a new one can do no better, and there is no
+    fallback to clear text: it is shut out by the restart in which the old versions go, long before NARROW."""
+    seen, offered = facts[VARIABLES], set(text(facts[VARIABLES], "tls_version").split(","))
+    if text(seen, "have_ssl") != "YES" or not _CURRENT & offered or offered <= _CURRENT:
+        return
+    if text(seen, "performance_schema") == "OFF":
+        evidence = "performance_schema=OFF: nobody can say which versions its clients speak"
+        yield Impact(
+            TIP, facts.host.name, "old-tls-clients", "would be refused from the first restart on", evidence, True
+        )
+        return
+    old = {client.who: client.tls for client in facts[CLIENTS] if client.tls and client.tls not in _CURRENT}
+    for who, version in sorted(old.items()):
+        evidence = f"a live session with {version}, though the server offers better"
+        yield Impact(TIP, facts.host.name, who, "would be refused from the first restart on", evidence, widen=True)
 
 
 def _replicas(facts: HostFacts, now: Snapshot) -> Iterator[Impact]:
