@@ -163,7 +163,7 @@ MEMBER = (
 )
 BY_HAND = """
 set -eu
-on() { host=$1; shift; ssh -F "$config" -o ControlMaster=auto -o ControlPersist=900 -o ControlPath="$home/%C" "$host" "$*"; }
+on() { where=$1; shift; ssh -F "$config" -o ControlMaster=auto -o ControlPersist=900 -o ControlPath="$home/%%C" "$where" "$*"; }
 haproxy() { on lb1 "echo '$1' | socat stdio unix-connect:/run/haproxy/admin.sock"; }
 clients() { on "$1" "mariadb -N -B" <<END
 SELECT CONCAT('KILL ', ID, ';') %(sessions)s AND COMMAND = 'Sleep' AND TIME > 20;
@@ -175,7 +175,7 @@ for host in $order; do
   for second in $(seq 45); do
     said=$(clients "$host")
     [ "$(echo "$said" | tail -n 1)" != 0 ] || break
-    echo "$said" | sed '$d' | on "$host" "mariadb --force" 2>/dev/null
+    echo "$said" | sed '$d' | on "$host" "mariadb --force" 2>/dev/null || true  # one may have left by itself
     sleep 1
   done
   on "$host" systemctl restart mariadb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,11 +147,14 @@ async def _durably(desk: Desk, attempt: str, document: Json | None, climb: Climb
         told("interrupt", "stopping at the next safe place")
         climb.stopping = True
 
-    loop.add_signal_handler(signal.SIGINT, stop)
+    main = threading.current_thread() is threading.main_thread()  # only there may signals be handled
+    if main:
+        loop.add_signal_handler(signal.SIGINT, stop)
     try:
         return await asyncio.to_thread(runs.carry, attempt, document, climb)
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        if main:
+            loop.remove_signal_handler(signal.SIGINT)
 
 
 def runs_of(desk: Desk) -> Any:

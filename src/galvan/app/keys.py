@@ -117,7 +117,8 @@ async def renew(desk: Desk, everything: bool, told: Told) -> list[tuple[str, str
     seen = await status(desk)
     if seen.unread:
         raise Unsafe("nothing was renewed: " + "; ".join(seen.unread.values()))
-    due = [c for c in seen.certificates if everything or c.due]
+    warn = desk.cluster.policy.warn_days
+    due = [c for c in seen.certificates if everything or c.due or c.days <= warn]
     if not due:
         return []
     authorities = desk.authorities()
@@ -132,6 +133,14 @@ async def renew(desk: Desk, everything: bool, told: Told) -> list[tuple[str, str
                 (certified.host, certified.authority, await _one(desk, ssh, facts, certified, seen.snapshot, told))
             )
     return renewed
+
+
+async def ending(desk: Desk) -> tuple[Certified, ...]:
+    """What ends within `policy.warn_days`, on a fresh look. Raises Unsafe where a host could not be read."""
+    seen = await status(desk)
+    if seen.unread:
+        raise Unsafe("it is not known what ends when: " + "; ".join(seen.unread.values()))
+    return tuple(c for c in seen.certificates if c.days <= desk.cluster.policy.warn_days)
 
 
 async def _whole(desk: Desk, ssh: Ssh) -> None:

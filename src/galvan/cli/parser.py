@@ -156,10 +156,16 @@ def _node(parser: argparse.ArgumentParser) -> None:
 
 
 def _pki(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("status", "renew"))
+    parser.add_argument("what", choices=("status", "renew", "timer"))
     _limited(parser)
     _signing(parser)
     parser.add_argument("--all", action="store_true", help="renew also what is not due")
+    timer = parser.add_argument_group("timer", "without one of the first two the units are printed")
+    timer.add_argument("--install", action="store_true", help="put them into place on this machine and start the timer")
+    timer.add_argument("--remove", action="store_true", help="take them away again")
+    timer.add_argument(
+        "--on-failure", default="", metavar="UNIT", help="the unit that tells somebody (systemd's OnFailure=)"
+    )
 
 
 def _lab(parser: argparse.ArgumentParser) -> None:
