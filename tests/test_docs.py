@@ -109,11 +109,18 @@ def sources() -> str:
     return "\n".join(path.read_text() for path in [*files, ROOT / "src" / "galvan" / "edges" / "actions.py"])
 
 
-# the runbook's openssl, on keys of Galvan's own ---------------------------------------------------------------
-def rehearsed() -> list[str]:
-    return re.findall(
-        r"<!-- rehearsed by tests/test_docs.py -->\n```sh\n(.*?)^```", page("docs/runbook.md"), re.S | re.M
-    )
+# the runbooks' openssl, on keys of Galvan's own ---------------------------------------------------------------
+def rehearsed() -> tuple[str, str]:
+    """How a leaf is signed, and how a new authority is made: one block in each of the two pages."""
+    block = re.compile(r"<!-- rehearsed by tests/test_docs.py -->\n```sh\n(.*?)^```", re.S | re.M)
+    (sign,) = block.findall(page("docs/runbooks/expired-leaf.md"))
+    (renew,) = block.findall(page("docs/runbooks/authority-lost.md"))
+    return sign, renew
+
+
+def test_every_runbook_is_in_the_list() -> None:
+    pages = {path.name for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README.md"}
+    assert {link for link in LINK.findall(page("docs/runbooks/README.md")) if "/" not in link} == pages
 
 
 def play(script: str, folder: Path) -> None:
