@@ -7,7 +7,9 @@ back; if even that fails the error says both, and the host is left for a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from galvan.cluster.order import Wave
 from galvan.engine.gates import Crew, caught_up, gate, is_down, look, synced
@@ -36,8 +38,7 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
     host = _host(crew, wave.host)
-    if wave.restarts:
-        await is_down(host, crew)  # a server on its way is waited for before it is asked what is left
+    gone = await is_down(host, crew) if wave.restarts else False  # a server on its way is waited for first
     if not wave.restarts:
         await _revive(host, crew, later)
     todo = await _todo(wave, host, crew, later)
@@ -48,7 +49,6 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
         crew.say(wave.id, "already as wanted")
         return
     restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
-    gone = await is_down(host, crew) if restarts else False
     if restarts:
         await gate(host, crew, gone)
     begun: list[Step] = []
@@ -126,17 +126,30 @@ async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Ste
     restart = next(action for step in todo for action in step.do if isinstance(action, Restart))
     if told := await crew.preflight(host):
         raise NotHealed(f"{host.name} was not restarted: " + "; ".join(told))
-    if not gone:
-        await crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text))
+    await _both(
+        _nothing() if gone else crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text)),
+        hasten(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
+    )
     begun += [step for step in todo if step not in begun]
     crew.say(wave.id, f"restart {restart.unit}")
-    if crew.quick_rejoin:
-        await hasten(crew.cluster, crew.remote)
     await crew.remote.act(host, restart, wave.id)
     await synced(host, crew)
-    if crew.quick_rejoin:
-        await relax(crew.cluster, crew.remote)
-    await crew.choreography.welcome(host, crew.remote)
+    await _both(
+        crew.choreography.welcome(host, crew.remote),
+        relax(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
+    )
+
+
+async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    """Side by side, where one waits for a balancer and the other for members. Both have ended when an error rises, so
+    that nothing is still at work on a host while it is put back."""
+    for said in await asyncio.gather(one, other, return_exceptions=True):
+        if isinstance(said, BaseException):
+            raise said
+
+
+async def _nothing() -> None:
+    """Where there is nothing to wait for."""
 
 
 async def _confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
