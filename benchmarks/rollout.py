@@ -121,7 +121,9 @@ def prepare(home: Path) -> list[str]:
     present = lab.current()
     (home / "passphrase").touch(mode=0o600)
     (home / "passphrase").write_text("a passphrase for the benchmark")
-    galvan(home, "init", "db1", "--ssh-config", str(present.ssh_config), "--application", "app1")
+    galvan(
+        home, "init", "db1", "--ssh-config", str(present.ssh_config), "--application", "app1", "--load-balancer", "lb1"
+    )
     galvan(home, "plan", "-o", str(home / "plan.json"))
     waves = json.loads((home / "plan.json").read_text())["waves"]
     return [wave["host"] for wave in waves if wave["restart"]]
