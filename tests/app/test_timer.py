@@ -72,7 +72,7 @@ def test_the_command_is_the_renewal_with_whole_paths(desk: Desk, tmp_path: Path)
         "/usr/bin/python3", "-m", "galvan", "pki", "renew", "--cluster", f"{tmp_path}/galvan.yaml", "--no-input", "--no-color",
     ]  # fmt: skip
     assert value(service, "Environment") == f"GALVAN_STATE={tmp_path}/state"
-    assert value(service, "ReadWritePaths") == f"{tmp_path}/state"
+    assert value(service, "ReadWritePaths") == f"{tmp_path}/state /tmp"
 
 
 def test_the_timer_catches_up_and_does_not_strike_with_all_others(desk: Desk, tmp_path: Path) -> None:

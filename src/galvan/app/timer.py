@@ -34,10 +34,9 @@ ExecStart={command}
 TimeoutStartSec=2h
 UMask=0077
 NoNewPrivileges=yes
-PrivateTmp=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={home}
+ReadWritePaths={home} /tmp
 """
 _TIMER = """{mark}
 [Unit]
