@@ -35,7 +35,7 @@ bench: prepare-lab .venv/.dev ## every benchmark: ratios against a named peer, m
 	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
 
 campaign: prepare-lab .venv/.dev ## the long trials (kills, faults); writes tables under docs/campaigns
-	$(BIN)/python -m pytest -m campaign tests/lab/test_campaign.py
+	$(BIN)/python -m pytest -m campaign tests/lab
 
 lock: ## resolve the dependencies anew into requirements*.lock
 	scripts/lock
