@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galvan.cluster import provider
-from galvan.model import Unreadable
+from galvan.model import BadInput, Unreadable
 
 ODD = st.text(st.sampled_from("ab.\\;= \t'\"1"), max_size=8)
 PRINTABLE = st.text(st.characters(exclude_categories=("C",)), max_size=12)
@@ -58,3 +58,18 @@ def test_how_the_listener_is_named() -> None:
     assert provider.scheme({"gmcast.listen_addr": "ssl://0.0.0.0:4567"}) == "ssl"
     assert provider.scheme({"gmcast.listen_addr": "tcp://[::]:4567"}) == "tcp"
     assert provider.scheme({}) == "tcp"
+
+
+def test_a_period_is_set_by_the_way_that_the_server_takes() -> None:
+    key = "evs.join_retrans_period"
+    plain = provider.set_period(key, "PT0.1S", {"version": "10.11.19-MariaDB"})
+    assert plain.text == "SET GLOBAL wsrep_provider_options = 'evs.join_retrans_period=PT0.1S'"
+    plugged = provider.set_period(key, "PT0.1S", {"wsrep_provider_evs_join_retrans_period": "1.000000"})
+    assert plugged.text == "SET GLOBAL wsrep_provider_evs_join_retrans_period = 0.1"
+    assert provider.set_period(key, "PT1S", {provider.variable(key): "0.1"}).text.endswith("= 1")
+
+
+@pytest.mark.parametrize("period", ["", "PT", "1", "PT1", "P1D", "PT1S; DROP"])
+def test_what_is_no_period_is_not_sent(period: str) -> None:
+    with pytest.raises(BadInput):
+        provider.set_period("evs.join_retrans_period", period, {"wsrep_provider_evs_join_retrans_period": "1"})

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 
 GROUNDS = (
     Ground("11.8", {"release": "trixie"}),
+    Ground("mixed", {"release": "bookworm,bookworm,trixie"}, notes="in mid-upgrade, db3 joined by SST from 10.11"),
+    Ground("ipv6", {"ipv6": True}, notes="IPv6 addresses and no others"),
     Ground("two", {"nodes": 2}, impact=("no-fault-tolerance",)),
     Ground("five", {"nodes": 5}),
 )

@@ -23,6 +23,8 @@ was refused says with which words. Longest gap: between two commits of one write
 | ground | hosts | transactions | failed | lost | longest gap | restarts | proofs | ended |
 |---|---|---|---|---|---|---|---|---|
 """
+MARKED = "journalctl -u haproxy -o short-precise --no-pager | grep -E 'is (DOWN|UP|going)|DRAIN|drain' | tail -n 60"
+"""When the balancer took which server out, and why: with shutdown-sessions that is what cuts sessions."""
 VERSION = "mariadb -N -B -e \"SELECT CONCAT(SUBSTRING_INDEX(VERSION(), '-', 1), ' / ', VARIABLE_VALUE) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_PROVIDER_VERSION'\""
 
 
@@ -157,7 +159,8 @@ def _under_load(operator: Operator, verb: str, *words: str) -> tuple[dict[str, A
         ended = operator.json(verb, *words, code=(0, 1, 5))
     finally:
         report = lab.stop_load()
-    assert (report.failed, report.lost, report.equal) == (0, 0, True), (report, ended)
+    whole = (report.failed, report.lost, report.equal) == (0, 0, True)
+    assert whole, (ended, report.errors, report.lost, report.equal, lab.execute("lb1", MARKED))
     return ended, report
 
 

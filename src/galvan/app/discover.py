@@ -58,7 +58,8 @@ async def discover(
     aliases = _aliases(config or tuple(default_config()))
     first = await _ask(Host(seed, "0.0.0.0", Role.DATABASE, seed), config)  # noqa: S104 - a placeholder, never dialled
     members = [await _database(node, address, seed, first, aliases, config) for node, address in _members(first, seed)]
-    extra = [await _named(alias, role, config) for role, names in given.items() for alias in names]
+    spoken = members[0][0].address
+    extra = [await _named(alias, role, spoken, config) for role, names in given.items() for alias in names]
     notes: list[str] = []
     balancers = await _balancers(members, extra, aliases, config, notes)
     hosts = (*[host for host, _ in members], *balancers, *extra)
@@ -87,15 +88,19 @@ def _members(first: HostFacts, seed: str) -> list[tuple[str, str]]:
 
 def _plain(address: str) -> str:
     """
-    >>> _plain("10.0.0.1:0"), _plain("[fd00::1]:3306"), _plain("10.0.0.1")
-    ('10.0.0.1', 'fd00::1', '10.0.0.1')
+    >>> _plain("10.0.0.1:0"), _plain("[fd00::1]:3306"), _plain("[FD00:0::0a]:0"), _plain("db1:3306")
+    ('10.0.0.1', 'fd00::1', 'fd00::a', 'db1')
     """
     host = (
         address.rpartition(":")[0]
         if (re.search(r":\d+$", address) and address.count(":") in (1, 8)) or "]" in address
         else address
     )
-    return host.strip("[]")
+    host = host.strip("[]")
+    try:
+        return str(ipaddress.ip_address(host))  # one spelling: it is compared with what hosts say of themselves
+    except ValueError:
+        return host
 
 
 async def _database(
@@ -122,13 +127,27 @@ def _name(node: str, address: str) -> str:
     return node if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", node) else address
 
 
-async def _named(alias: str, role: Role, config: tuple[str, ...]) -> Host:
+async def _named(alias: str, role: Role, spoken: str, config: tuple[str, ...]) -> Host:
+    """`spoken`: the address of a member. A host with addresses of both kinds gets the one that members can be dialled from."""
     facts = await _ask(Host(alias, "0.0.0.0", role, alias), config)  # noqa: S104 - a placeholder, never dialled
     who = facts[WHO]
-    address = next((a for a in who["addresses"].split() if not ipaddress.ip_address(a).is_loopback), "")
+    address = own_address(who["addresses"].split(), spoken)
     if not address:
         raise Unreadable(f"{alias} told no address of its own")
     return Host(alias, address, role, alias, kind=(who["kind"] or "haproxy") if role is Role.LOAD_BALANCER else "")
+
+
+def own_address(said: Sequence[str], spoken: str) -> str:
+    """The first address of the kind that the cluster speaks, else the first of any kind; empty where there is none.
+
+    >>> own_address(["10.0.0.6", "fd00::15"], "fd00::b"), own_address(["fd00::15", "10.0.0.6"], "10.0.0.11")
+    ('fd00::15', '10.0.0.6')
+    >>> own_address(["10.0.0.6"], "fd00::b"), own_address(["127.0.0.1"], "10.0.0.11")
+    ('10.0.0.6', '')
+    """
+    usable = [a for a in said if not ipaddress.ip_address(a).is_loopback]
+    alike = [a for a in usable if (":" in a) == (":" in spoken)]
+    return next(iter([*alike, *usable]), "")
 
 
 async def _balancers(

@@ -12,7 +12,7 @@ from galvan.cli import ERROR, OK
 def lab(words: argparse.Namespace) -> int:
     match words.what:
         case "up":
-            practice.up(words.nodes, words.release, words.sst, words.multi_writer)
+            practice.up(words.nodes, words.release, words.sst, words.multi_writer, ipv6=words.ipv6)
         case "down":
             practice.down(purge=words.purge)
         case "reset":
@@ -34,7 +34,7 @@ def _status() -> int:
     for host in practice.status():
         member = f"{host.state}, {host.cluster_size} members" if host.role == "database" else ""
         print(
-            f"{host.name:<8} {host.role:<14} {host.address:<14} {'running' if host.running else 'STOPPED':<8} {member}"
+            f"{host.name:<8} {host.role:<14} {host.address:<18} {'running' if host.running else 'STOPPED':<8} {member}"
         )
     return OK
 

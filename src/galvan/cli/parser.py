@@ -172,9 +172,12 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
     up.add_argument("--nodes", type=int, default=3)
-    up.add_argument("--release", choices=("bookworm", "trixie"), default="bookworm")
+    up.add_argument(
+        "--release", default="bookworm", metavar="R[,R…]", help="bookworm or trixie; by commas: host by host"
+    )
     up.add_argument("--sst", choices=("mariabackup", "rsync"), default="mariabackup")
     up.add_argument("--multi-writer", action="store_true")
+    up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
     down = what.add_parser("down", help="take it away")
     down.add_argument("--purge", action="store_true", help="the images too")
     what.add_parser("reset", help="fresh hosts with the same options")

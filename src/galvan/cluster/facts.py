@@ -18,6 +18,7 @@ _VARIABLES = (
     "performance_schema", "wsrep_on", "wsrep_provider", "wsrep_provider_options", "wsrep_cluster_address",
     "wsrep_cluster_name", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_method", "wsrep_sst_receive_address",
     "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
+    "wsrep_provider_evs_join_retrans_period",  # there only where the plug-in wsrep_provider is
 )  # fmt: skip
 _STATUS = (
     "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",

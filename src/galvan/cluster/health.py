@@ -31,6 +31,11 @@ def text(state: State, key: str) -> str:
     return str(state[key])
 
 
+def versions(snapshot: Snapshot) -> dict[str, str]:
+    """The server's version on each database host, without the distribution's additions; Unreadable where one is silent."""
+    return {f.host.name: text(f[VARIABLES], "version").split("-", 1)[0] for f in snapshot.having(Role.DATABASE)}
+
+
 def expected_members(snapshot: Snapshot) -> int:
     return len(snapshot.cluster.having(Role.DATABASE, Role.ARBITRATOR))
 

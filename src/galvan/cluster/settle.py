@@ -85,7 +85,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
             )
             shows |= differs
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
-        yield from (_set_option(need, shows) for need in now if isinstance(need, ProviderOption) and need.live)
+        yield from (_set_period(need, shows) for need in now if isinstance(need, ProviderOption) and need.live)
 
 
 def _overlay(entries: Mapping[Key, Entry], needs: list[Setting | ProviderOption], config: State) -> dict[Key, Entry]:
@@ -171,13 +171,10 @@ def _live(facts: HostFacts, need: Setting) -> Step:
     )  # fmt: skip
 
 
-def _set_option(need: ProviderOption, shows: Mapping[str, Value]) -> Step:
-    """A provider option that the running provider takes; undone by what it shows by then."""
+def _set_period(need: ProviderOption, shows: Mapping[str, Value]) -> Step:
+    """A period that the running provider takes; undone by what it shows by then."""
     key, live = f"provider.{need.name}", str(need.live)
-    do, undo = (
-        (sql("SET GLOBAL wsrep_provider_options = {{option}}", option=f"{need.name}={value}"),)
-        for value in (live, shows.get(key))
-    )
+    do, undo = ((provider.set_period(need.name, str(value), shows),) for value in (live, shows.get(key)))
     return Step(
         id=f"{need.tip}.set-{need.name}@{need.host}", tip=need.tip, host=need.host, stage=need.stage, read=VARIABLES,
         before={key: shows.get(key)}, want={key: live}, do=do, undo=undo, title=f"set {need.name} = {live}",

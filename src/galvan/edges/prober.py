@@ -11,7 +11,7 @@ from galvan.cluster.quote import literal, sh
 from galvan.edges.connections import AS_ROOT
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
-from galvan.edges.wire.dial import connected
+from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
 from galvan.model import Attempt, Cluster, Host, Listening, Outcome, SecretRef, Sql, Trial, Unreadable
 
@@ -50,9 +50,9 @@ class SshProber:
                 raise ConnectionRefusedError(str(why)) from why
             if why.code == asyncssh.OPEN_CONNECT_FAILED and "timed out" in str(why).lower():
                 raise TimeoutError(str(why)) from why
-            raise Unreadable(f"{vantage} cannot dial {address}:{port}: {why}") from why
+            raise Unreadable(f"{vantage} cannot dial {at(address, port)}: {why}") from why
         except asyncssh.Error as why:
-            raise Unreadable(f"{vantage} cannot dial {address}:{port}: {why}") from why
+            raise Unreadable(f"{vantage} cannot dial {at(address, port)}: {why}") from why
         return _Bytes(reader), writer
 
     def _host(self, name: str) -> Host:

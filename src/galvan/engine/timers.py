@@ -11,9 +11,8 @@ from dataclasses import replace
 
 from galvan.cluster import provider
 from galvan.cluster.facts import CONFIG, VARIABLES
-from galvan.cluster.quote import sql
 from galvan.engine.gather import gather
-from galvan.model import Cluster, HostFacts, Remote, Role, Sql, Unreadable
+from galvan.model import Cluster, HostFacts, Remote, Role, Unreadable
 
 KEY = "evs.join_retrans_period"
 QUICK, DEFAULT = "PT0.1S", "PT1S"
@@ -23,7 +22,7 @@ async def hasten(cluster: Cluster, remote: Remote) -> None:
     """On every member that answers; one that does not is about to be refused by a gate anyway."""
     for facts in await _members(cluster, remote):
         if facts[VARIABLES].get(f"provider.{KEY}") not in (QUICK, None):
-            await remote.act(facts.host, _set(QUICK), "timers")
+            await remote.act(facts.host, provider.set_period(KEY, QUICK, facts[VARIABLES]), "timers")
 
 
 async def relax(cluster: Cluster, remote: Remote) -> None:
@@ -32,11 +31,8 @@ async def relax(cluster: Cluster, remote: Remote) -> None:
         if facts[VARIABLES].get(f"provider.{KEY}") == QUICK:
             options = provider.parse(str(facts[CONFIG].get("wsrep_provider_options") or ""))
             if options.get(KEY) != QUICK:
-                await remote.act(facts.host, _set(options.get(KEY, DEFAULT)), "timers")
-
-
-def _set(value: str) -> Sql:
-    return sql("SET GLOBAL wsrep_provider_options = {{options}}", options=f"{KEY}={value}")
+                before = provider.set_period(KEY, options.get(KEY, DEFAULT), facts[VARIABLES])
+                await remote.act(facts.host, before, "timers")
 
 
 async def _members(cluster: Cluster, remote: Remote) -> list[HostFacts]:

@@ -40,9 +40,10 @@ def up(
     multi_writer: bool = False,
     say: Say = print,
     subnet: str = "",
+    ipv6: bool = False,
 ) -> Lab:
-    """Bring a lab up; a healthy one with the same options is returned as it is."""
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet()), say)
+    """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else."""
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6)), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

@@ -27,7 +27,7 @@ defaults
     timeout check 2s
 
 frontend front_door
-    bind *:{port}
+    bind {any}:{port}
     maxconn 2000
     default_backend galera
 
@@ -58,5 +58,5 @@ def config(lab: Lab) -> str:
     lines = []
     for number, host in enumerate(lab.databases):
         backup = " backup" if number and not lab.options.multi_writer else ""
-        lines.append(f"    server {host.name} {host.address}:3306{backup}\n")
-    return CONFIG.format(port=FRONT_DOOR, balance=balance) + "".join(lines)
+        lines.append(f"    server {host.name} {host.url}:3306{backup}\n")
+    return CONFIG.format(any="[::]" if lab.options.ipv6 else "*", port=FRONT_DOOR, balance=balance) + "".join(lines)

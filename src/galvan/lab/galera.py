@@ -14,7 +14,7 @@ CONFIG = "/etc/mysql/mariadb.conf.d/60-galera.cnf"
 SETTINGS = """\
 # The practice cluster is insecure on purpose: this is where the eight tips start from.
 [mysqld]
-bind-address = 0.0.0.0
+bind-address = {any}
 skip_name_resolve = ON
 max_connections = 500
 default_storage_engine = InnoDB
@@ -31,7 +31,7 @@ ssl = OFF
 
 wsrep_on = ON
 wsrep_provider = /usr/lib/galera/libgalera_smm.so
-wsrep_provider_options = "gcache.size=128M; gmcast.segment=0;"
+wsrep_provider_options = "gcache.size=128M; gmcast.segment=0;{listen}"
 wsrep_cluster_name = lab
 wsrep_cluster_address = gcomm://{members}
 wsrep_node_name = {name}
@@ -103,11 +103,14 @@ def _files(lab: Lab, host: Host, password: str) -> tuple[File, ...]:
 
 def settings(lab: Lab, host: Host, password: str) -> str:
     """Pure: a host's 60-galera.cnf."""
-    members = ",".join(member.address for member in lab.databases)
-    text = SETTINGS.format(members=members, name=host.name, address=host.address, sst=lab.options.sst)
+    members, ipv6 = ",".join(member.url for member in lab.databases), lab.options.ipv6
+    text = SETTINGS.format(
+        members=members, name=host.name, address=host.url, sst=lab.options.sst, any="::" if ipv6 else "0.0.0.0",  # noqa: S104 - the lab is open on purpose
+        listen=" gmcast.listen_addr=tcp://[::]:4567;" if ipv6 else "",
+    )  # fmt: skip
     if lab.options.sst == "mariabackup":
         text += AUTHORISED.format(password=password)
-    return text + (PLAIN_CLIENTS if lab.options.release == "trixie" else "")
+    return text + (PLAIN_CLIENTS if host.release == "trixie" else "")
 
 
 def _started(host: Host, command: str) -> None:

@@ -30,28 +30,32 @@ until systemctl is-active --quiet ssh 2>/dev/null; do
 done"""
 
 
-def make(lab: Lab, images: tuple[Recipe, Recipe]) -> None:
+def make(lab: Lab, images: Iterable[Recipe]) -> None:
     """A fresh network and fresh hosts, booted, each with keys of its own; nothing of the cluster yet."""
+    family = ("--ipv6",) if lab.options.ipv6 else ()
     podman(
-        "network", "create", "--disable-dns", "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}", "--subnet", lab.options.subnet,
+        "network", "create", "--disable-dns", *family, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}", "--subnet", lab.options.subnet,
         called("galvan-lab"),
         what=f"the network {lab.options.subnet} could not be made (is it in use on this machine?)",
     )  # fmt: skip
-    database, tools = images
+    kinds = {(recipe.name, recipe.release): recipe for recipe in images}
     public = _operator_key(lab)
     lines = together(
-        lambda host: _make_one(lab, host, database if host.role == "database" else tools, public), lab.hosts
+        lambda host: _make_one(lab, host, kinds["db" if host.role == "database" else "tools", host.release], public),
+        lab.hosts,
     )
     write_private(lab.known_hosts, "".join(lines))
     write_private(lab.ssh_config, ssh_config(lab))
     together(lambda host: execute(host.name, BOOTED, limit=60), lab.hosts)
+    if lab.options.ipv6:  # podman adds an IPv4 address of its own accord
+        together(lambda host: execute(host.name, "ip -4 addr flush dev eth0"), lab.hosts)
 
 
 def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
     podman(
         "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}",
-        "--network", called("galvan-lab"), "--ip", host.address, "--no-hosts", *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
+        "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
     keys = _host_keys(host)

@@ -21,9 +21,9 @@ SKIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/
 ACQUIRE = re.compile(r'^Acquire::(Check-|Retries|ForceIPv|https?::|socks::)\S* "[^"]+";$')
 
 
-def ensure(release: str, say: Say) -> tuple[Recipe, Recipe]:
-    """The database image and the tools image of a release, built at the same time where they are missing."""
-    recipes = (database(release), tools(release))
+def ensure(releases: Iterable[str], say: Say) -> tuple[Recipe, ...]:
+    """The database image and the tools image of each release, built at the same time where they are missing."""
+    recipes = tuple(make(release) for release in sorted(releases) for make in (database, tools))
     with one_builder():
         together(lambda recipe: _ensure_one(recipe, say), recipes)
     return recipes

@@ -112,7 +112,7 @@ def _not_anothers() -> None:
 def _make(options: Options, say: Say) -> Lab:
     began = time.monotonic()
     lab = topology.lab_of(options, state_dir())
-    recipes = images.ensure(options.release, say)
+    recipes = images.ensure({host.release for host in lab.hosts}, say)
     with ExitStack() as undo:
         undo.callback(hosts.forget, lab.state)
         undo.callback(hosts.remove)

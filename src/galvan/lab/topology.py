@@ -17,18 +17,25 @@ Say: TypeAlias = Callable[[str], object]
 
 RELEASES = ("bookworm", "trixie")
 SST_METHODS = ("mariabackup", "rsync")
-SUBNET = "10.89.77.0/24"
+SUBNET, SUBNET6 = "10.89.77.0/24", "fd89:77::/64"
 LIMITS = (2, 5)
 
 
-def own_subnet() -> str:
+def own_subnet(ipv6: bool = False) -> str:
     """The lab that everybody means has a fixed network; each named one has another, the same every time."""
-    return f"10.89.{100 + zlib.crc32(name().encode()) % 150}.0/24" if name() else SUBNET
+    number = 100 + zlib.crc32(name().encode()) % 150
+    if ipv6:
+        return f"fd89:77:0:{number}::/64" if name() else SUBNET6
+    return f"10.89.{number}.0/24" if name() else SUBNET
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a lab is made; `reset` makes the same one again."""
+    """How a lab is made; `reset` makes the same one again.
+
+    `release`: of all hosts, or of each database host, by commas (the first is then the other hosts' too).
+    `subnet`: IPv4 or IPv6; the hosts have addresses of this one kind and no other.
+    """
 
     nodes: int = 3
     release: str = "bookworm"
@@ -39,16 +46,29 @@ class Options:
     def check(self) -> None:
         if not LIMITS[0] <= self.nodes <= LIMITS[1]:
             raise LabError(f"a lab has {LIMITS[0]} to {LIMITS[1]} database hosts, not {self.nodes}")
-        if self.release not in RELEASES:
-            raise LabError(f"no lab image for release {self.release!r}: choose one of {', '.join(RELEASES)}")
+        for release in self.releases:
+            if release not in RELEASES:
+                raise LabError(f"no lab image for release {release!r}: choose one of {', '.join(RELEASES)}")
+        if len(self.releases) != self.nodes:
+            raise LabError(f"{self.release} names {len(self.releases)} releases for {self.nodes} database hosts")
         if self.sst not in SST_METHODS:
             raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
         try:
-            network = ipaddress.IPv4Network(self.subnet)
+            network = ipaddress.ip_network(self.subnet)
         except ValueError as error:
-            raise LabError(f"{self.subnet!r} is no IPv4 network ({error}): give one like {SUBNET}") from None
-        if network.prefixlen > 24:
+            raise LabError(f"{self.subnet!r} is no network ({error}): give one like {SUBNET} or {SUBNET6}") from None
+        if network.num_addresses < 256:
             raise LabError(f"the network {self.subnet} is too small for the lab's addresses: give a /24 or wider")
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """Of each database host, in order."""
+        named = tuple(self.release.split(","))
+        return named * self.nodes if len(named) == 1 else named
+
+    @property
+    def ipv6(self) -> bool:
+        return ":" in self.subnet
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,12 @@ class Host:
     name: str
     role: str  # database, load_balancer, application, outsider
     address: str
+    release: str = RELEASES[0]
+
+    @property
+    def url(self) -> str:
+        """The address as it stands before a port."""
+        return f"[{self.address}]" if ":" in self.address else self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +121,10 @@ class Lab:
 
 def hosts_of(options: Options) -> tuple[Host, ...]:
     """Pure: every host has the same address in every lab of the same subnet."""
-    base = ipaddress.IPv4Network(options.subnet).network_address
-    members = [Host(f"db{n}", "database", str(base + 10 + n)) for n in range(1, options.nodes + 1)]
+    base, releases = ipaddress.ip_network(options.subnet).network_address, options.releases
+    members = [Host(f"db{n}", "database", str(base + 10 + n), r) for n, r in enumerate(releases, 1)]
     others = (("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66))
-    return (*members, *(Host(name, role, str(base + number)) for name, role, number in others))
+    return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))
 
 
 def lab_of(options: Options, state: Path) -> Lab:

@@ -16,6 +16,14 @@ from galvan.model import GalvanError, Outcome, Trial, Unreadable
 CHUNK = 16384  # bytes asked for in one read
 
 
+def at(address: str, port: int) -> str:
+    """
+    >>> at("10.0.0.1", 4567), at("fd00::1", 4567)
+    ('10.0.0.1:4567', '[fd00::1]:4567')
+    """
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 class Ended(GalvanError):
     """Ends a trial early with the outcome that it carries; `Wire` turns it back into that trial."""
 
@@ -86,7 +94,7 @@ async def connected(dialer: Dialer, vantage: str, address: str, port: int, timeo
     SILENT is said of a dial without any answer only: a wall that drops. A TCP refusal is DEAD, because neither a wall
     that drops nor a server that judges a credential answers so: nothing that a proof asks about was measured.
     """
-    where = f"{address}:{port} from {vantage}"
+    where = f"{at(address, port)} from {vantage}"
     try:
         source, sink = await dialer.dial(vantage, address, port, timeout)
     except TimeoutError:

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
-from galvan.edges.wire.dial import Dialer, connected
+from galvan.edges.wire.dial import Dialer, at, connected
 from galvan.edges.wire.foreign import present
 from galvan.edges.wire.records import HANDSHAKE, Alert, plausible, split
 from galvan.edges.wire.sclient import heard_by, script
@@ -44,7 +44,7 @@ async def group_hello(
     if asked.credential in ("none", "foreign") or first.outcome is Outcome.CLEAR:
         return first
     heard = heard_by(await run(vantage, script(asked.address, asked.port, asked.credential)))
-    who = f"{asked.address}:{asked.port} with {asked.credential} from {vantage}"
+    who = f"{at(asked.address, asked.port)} with {asked.credential} from {vantage}"
     if heard.data:
         return Trial(Outcome.ACCEPTED, f"{who}: the member sent its own handshake message")
     if heard.alert is not None:
@@ -54,7 +54,7 @@ async def group_hello(
 
 async def _hello(dialer: Dialer, vantage: str, asked: GroupHello, context: ssl.SSLContext, timeout: float) -> Trial:
     credential = {"foreign": "a foreign certificate"}.get(asked.credential, "no certificate")
-    who = f"{asked.address}:{asked.port} with {credential} from {vantage}"
+    who = f"{at(asked.address, asked.port)} with {credential} from {vantage}"
     async with connected(dialer, vantage, asked.address, asked.port, timeout) as line:
         tls = TlsLine(line, context)
         through = False

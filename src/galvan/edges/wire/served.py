@@ -6,7 +6,7 @@ import hashlib
 import ssl
 from dataclasses import dataclass
 
-from galvan.edges.wire.dial import Dialer, Ended, connected
+from galvan.edges.wire.dial import Dialer, Ended, at, connected
 from galvan.edges.wire.mysql import Session
 from galvan.edges.wire.records import clear_leaf, plausible
 from galvan.edges.wire.tls import TlsLine, lenient, trusting
@@ -59,7 +59,7 @@ def judge(asked: Served, leaf: bytes, chain: str, name: str) -> Trial:
         wrong.append(f"chain: {chain}")
     if name:
         wrong.append(f"name: {name}")
-    where = f"{asked.address}:{asked.port}"
+    where = at(asked.address, asked.port)
     if wrong:
         return Trial(Outcome.DIFFERS, f"{where}: " + "; ".join(wrong))
     return Trial(Outcome.MATCHES, f"{where} serves sha256 {seen}, which chains to the authority and names {asked.name}")

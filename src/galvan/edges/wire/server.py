@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from galvan.edges.wire.dial import Dialer, Ended, connected
+from galvan.edges.wire.dial import Dialer, Ended, at, connected
 from galvan.edges.wire.mysql import NeedsFull, Session
 from galvan.edges.wire.packets import Ok, ServerError
 from galvan.edges.wire.records import PROTOCOL_VERSION
@@ -49,7 +49,7 @@ async def _once(dialer: Dialer, vantage: str, asked: Login, password: str, timeo
         if isinstance(reply, Ok):
             with suppress(OSError):
                 await session.quit()
-        return judge_login(reply, f"{asked.user} at {asked.address}:{asked.port} {way}")
+        return judge_login(reply, f"{asked.user} at {at(asked.address, asked.port)} {way}")
 
 
 def judge_login(reply: Ok | ServerError, who: str) -> Trial:
@@ -77,7 +77,7 @@ async def hello(dialer: Dialer, vantage: str, asked: ClientHello, timeout: float
             tls = await session.start_tls(context)
         except ssl.SSLError as error:
             return _judge_failure(session, asked.version, error)
-        return Trial(Outcome.ACCEPTED, f"{asked.address}:{asked.port} speaks {tls.agreed()}")
+        return Trial(Outcome.ACCEPTED, f"{at(asked.address, asked.port)} speaks {tls.agreed()}")
 
 
 def _judge_failure(session: Session, version: str, error: ssl.SSLError) -> Trial:

@@ -30,6 +30,23 @@ def offered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(seen == "YES", f"have_ssl={seen}", "have_ssl=YES")
 
 
+@check(
+    "client_tls.certificate-ephemeral",
+    Severity.HIGH,
+    "The server makes its own certificate at each start",
+    rung=Rung.READY,
+    control="TL-11",
+)
+def certificate_ephemeral(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """MariaDB since 11.4 offers TLS by itself, with a certificate that no authority signed and that is new after each
+    start or FLUSH SSL. Its own newer clients verify it by the account's password; every other driver has nothing to
+    verify it by, so whoever stands on the path can show one of his own."""
+    if (offers := text(facts[VARIABLES], "have_ssl")) != "YES":
+        return not_here(f"have_ssl={offers}")
+    seen = text(facts[VARIABLES], "ssl_cert")
+    return holds(bool(seen), f"ssl_cert={seen or '(empty)'}", "a certificate of an authority that clients know")
+
+
 @check("client_tls.required", Severity.HIGH, "Clients may log in without TLS", rung=Rung.ENFORCED, control="TL-02")
 def required(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Offering TLS protects those who ask for it. An attacker on the path simply does not ask, and neither does an old driver."""
@@ -133,6 +150,6 @@ def sessions_encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 CHECKS = (
-    offered, required, accounts_require, versions, ciphers, material_sound, certificate_lasting, names_covered,
+    offered, certificate_ephemeral, required, accounts_require, versions, ciphers, material_sound, certificate_lasting, names_covered,
     key_of_its_own, sessions_encrypted,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galvan.cluster import identity, provider
 from galvan.cluster.facts import BOOTSTRAP, CONFIG, VARIABLES
-from galvan.cluster.health import number, text
+from galvan.cluster.health import number, text, versions
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds
 from galvan.pki import judge
 from galvan.pki.places import on_server
@@ -160,7 +160,17 @@ def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     )
 
 
+@check("replication_tls.one-version", Severity.INFO, "Members run different versions", rung=Rung.OPEN, control="CF-03")
+def one_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """In mid-upgrade a member that misses too much may have no way back: an older server cannot read what a newer donor
+    sends. The two passes work between versions, for they need incremental transfers only; finish the upgrade soon."""
+    seen = versions(snapshot)
+    others = {name: version for name, version in seen.items() if version != seen[facts.host.name]}
+    named = "".join(f", {name} {version}" for name, version in others.items())
+    return holds(not others, f"{seen[facts.host.name]} here{named}", "one version")
+
+
 CHECKS = (
     encrypted, strictly, lasting_setting, dedicated_authority, material_sound, certificate_lasting, names_covered,
-    key_of_its_own, cipher, no_split_brain,
+    key_of_its_own, cipher, no_split_brain, one_version,
 )  # fmt: skip
