@@ -6,6 +6,7 @@ from galvan.lab.podman import File, execute, put
 from galvan.lab.topology import Lab
 
 FRONT_DOOR = 3307
+# checks are patient: on a busy machine an answer takes seconds, and marking a server down cuts its sessions
 CONFIG = """\
 global
     log /dev/log local0
@@ -24,7 +25,7 @@ defaults
     timeout connect 5s
     timeout client 10m
     timeout server 10m
-    timeout check 2s
+    timeout check 10s
 
 frontend front_door
     bind {any}:{port}
@@ -34,7 +35,7 @@ frontend front_door
 backend galera
     balance {balance}
     option httpchk
-    default-server check port 9200 inter 1s fastinter 500ms rise 2 fall 2 on-marked-down shutdown-sessions
+    default-server check port 9200 inter 1s fastinter 500ms rise 2 fall 4 on-marked-down shutdown-sessions
 """
 UP = """
 systemctl enable --quiet haproxy && systemctl restart haproxy
