@@ -234,3 +234,15 @@ def test_a_balancer_that_cannot_be_asked_stops_the_climb(ready: tuple[Fake, Plan
         run(carry_out(ready[1].waves[3], crew_of(fake)))
     assert not fake.witness.restarts
     assert fake.files() == files
+
+
+def test_a_server_that_is_no_mariadb_is_audited_and_not_changed(ready: tuple[Fake, Plan]) -> None:
+    fake = copy_of(ready[0])
+    comment = "Percona XtraDB Cluster (GPL), Release rel3, Revision a8b2e07, WSREP version 26.1.4.3"
+    fake.group.server("db2").variables |= {"version": "8.4.3-3.1", "version_comment": comment}
+    made = run(planned(fake))
+    assert made.waves == ()
+    assert set(made.refused) == set(TOP)
+    assert set(made.refused.values()) == {
+        "db2 runs Percona XtraDB Cluster 8.4.3-3.1: Galvan audits it, and does not change it yet"
+    }

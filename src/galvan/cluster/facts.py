@@ -19,6 +19,7 @@ _VARIABLES = (
     "wsrep_cluster_name", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_method", "wsrep_sst_receive_address",
     "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
     "wsrep_provider_evs_join_retrans_period",  # there only where the plug-in wsrep_provider is
+    "pxc_encrypt_cluster_traffic",  # Percona XtraDB Cluster's
 )  # fmt: skip
 _STATUS = (
     "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
@@ -125,6 +126,7 @@ class Account:
 
 
 _REQUIRE = {"0": "NONE", "1": "ANY", "2": "X509", "3": "SPECIFIED", "-1": "NONE", "": "NONE"}
+_REQUIRE |= {name: name for name in ("ANY", "X509", "SPECIFIED")}  # MySQL's words
 
 
 def accounts(output: str) -> tuple[Account, ...]:
@@ -151,9 +153,12 @@ STATUS: Fact[State] = Fact(
 ACCOUNTS: Fact[tuple[Account, ...]] = Fact(
     "server.accounts",
     Sql(
-        "SELECT User, Host, COALESCE(JSON_VALUE(Priv, '$.ssl_type'), '0'), COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0'), "
+        "SELECT User, Host, "
+        "/*M! COALESCE(JSON_VALUE(Priv, '$.ssl_type'), '0'), COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0'), "
         "COALESCE(JSON_VALUE(Priv, '$.is_role'), '0'), COALESCE(JSON_VALUE(Priv, '$.plugin'), ''), "
-        "COALESCE(JSON_VALUE(Priv, '$.access'), '0') FROM mysql.global_priv ORDER BY User, Host"
+        "COALESCE(JSON_VALUE(Priv, '$.access'), '0') FROM mysql.global_priv */ "
+        "/*!50706 ssl_type, account_locked = 'Y', '0', plugin, "
+        "(Super_priv = 'Y') * 32768 + (Repl_slave_priv = 'Y') * 524288 FROM mysql.user */ ORDER BY User, Host"
     ),
     accounts,
 )
@@ -163,7 +168,7 @@ REQUIREMENTS: Fact[State] = Fact(
 SESSIONS: Fact[tuple[Session, ...]] = Fact(
     "server.sessions",
     Sql(
-        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME_MS / 1000, t.trx_mysql_thread_id IS NOT NULL "
+        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, /*M! p.TIME_MS / 1000 */ /*!50706 p.TIME */, t.trx_mysql_thread_id IS NOT NULL "
         "FROM information_schema.PROCESSLIST p LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID "
         "WHERE p.ID <> CONNECTION_ID() AND p.USER NOT IN ('system user', 'event_scheduler') AND p.COMMAND <> 'Daemon'"
     ),

@@ -23,7 +23,10 @@ CLIENT = (
 )
 """The local socket needs no proof of who the server is; MariaDB's client since 11.4 asks for one all the same, and then
 cannot log in without TLS (2026), or where the server does not send its authority along. Older clients and MySQL's: no change."""
-_SESSION = "SET SESSION sql_mode='', wsrep_sync_wait=0, max_statement_time={limit};"
+_SESSION = (
+    "SET SESSION sql_mode='', wsrep_sync_wait=0 "
+    f"/*M! , max_statement_time={LIMIT} */ /*!50706 , max_execution_time={1000 * LIMIT} */;"
+)
 
 
 def render(facts: Sequence[Fact[Any]], mark: str) -> str:
@@ -47,7 +50,7 @@ def render(facts: Sequence[Fact[Any]], mark: str) -> str:
 
 def _lines(statements: Sequence[Fact[Any]], mark: str) -> list[str]:
     """One statement a line, so that the client's `at line N` names the fact: fact i stands on line 3 + 3 i."""
-    lines = [_SESSION.format(limit=LIMIT)]
+    lines = [_SESSION]
     for fact in statements:
         lines += [f"SELECT '@{mark} begin {fact.id}';", fact.query.text + ";", f"SELECT '@{mark} end {fact.id} 0';"]
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from galvan.cluster.dialects import changeable
 from galvan.cluster.health import CLOCK_SKEW, behind
 from galvan.cluster.order import Wave, waves
 from galvan.engine.gather import fingerprint
@@ -65,6 +66,7 @@ def plan(
     changes: list[Step | Need] = []
     for tip in tips:
         try:
+            changeable(snapshot)
             changes += tip.mend(_failing(tip, findings), snapshot, to)
         except (Blind, Unreadable) as why:
             refused[tip.id] = str(why)

@@ -141,9 +141,10 @@ def sessions_encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
             return holds(
                 False, "no TLS is offered, so every session over the network is in clear text", "none in clear text"
             )
-        return Judgement(
-            Verdict.UNKNOWN, "performance_schema=OFF: nobody can say which sessions use TLS", "performance_schema=ON"
-        )
+        seen = "performance_schema=OFF: nobody can say which sessions use TLS"
+        if text(facts[VARIABLES], "require_secure_transport") != "ON":  # what lets clear text in and hides it is open
+            return holds(False, f"{seen}, and clear text is let in", "performance_schema=ON, and none in clear text")
+        return Judgement(Verdict.UNKNOWN, seen, "performance_schema=ON")
     spared = users(snapshot)
     clear = sorted({client.who for client in facts[CLIENTS] if not client.tls and client.user not in spared})
     return holds(not clear, f"without TLS: {', '.join(clear)}" if clear else "none", "no session in clear text")

@@ -68,8 +68,9 @@ LOGINS: Fact[Logins] = Fact(
     Sql(
         "SELECT CONCAT(USER, '@', HOST), TOTAL_CONNECTIONS FROM performance_schema.accounts "
         "WHERE USER IS NOT NULL AND HOST <> 'localhost' UNION ALL "
-        "SELECT CASE VARIABLE_NAME WHEN 'UPTIME' THEN '#uptime' ELSE '#tls' END, VARIABLE_VALUE "
-        "FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('SSL_FINISHED_ACCEPTS', 'UPTIME')"
+        "SELECT CASE UPPER(VARIABLE_NAME) WHEN 'UPTIME' THEN '#uptime' ELSE '#tls' END, VARIABLE_VALUE "
+        "FROM /*M! information_schema.GLOBAL_STATUS */ /*!50706 performance_schema.global_status */ "
+        "WHERE UPPER(VARIABLE_NAME) IN ('SSL_FINISHED_ACCEPTS', 'UPTIME')"
     ),
     logins,
     stable=False,

@@ -67,6 +67,10 @@ def strictly(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def lasting_setting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """wsrep_provider_options is one string and the last one wins: a later edit in another file takes TLS away silently."""
+    if facts[VARIABLES].get("pxc_encrypt_cluster_traffic") == "ON":  # the default of PXC since 8.0, read at start only
+        later = str(facts[CONFIG].get("pxc_encrypt_cluster_traffic", "ON"))
+        seen = f"pxc_encrypt_cluster_traffic={later} sets the socket options at the next start"
+        return holds(later.upper() in ("ON", "1", "TRUE"), seen, "pxc_encrypt_cluster_traffic=ON")
     options = configured(facts)
     good = bool(options.get("socket.ssl_cert")) and options.get("socket.ssl", "yes").lower() not in (
         "no",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
-from galvan.cluster.facts import INSTALL, STATUS, VARIABLES
+from galvan.cluster.facts import CONFIG, INSTALL, STATUS, VARIABLES
 from galvan.cluster.health import expected_members, number, text
 from galvan.cluster.transfer import pin
 from galvan.model import Blind, Certificate, Finding, HostFacts, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
@@ -78,5 +78,10 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
             raise Blind(f"the provider on {host} has no socket.dynamic (26.4.8 or later), so it takes an outage")
         if (cert := facts[VARIABLES].get("provider.socket.ssl_cert")) and cert != place.certificate:
             raise Blind(f"{host} already uses {cert}, which is not Galvan's: it is left as it is")
+        if rivals := sorted(name for name in facts[CONFIG] if name.startswith("wsrep_provider_socket_")):
+            raise Blind(
+                f"{host} sets {', '.join(rivals)} in its option files (variables of the wsrep_provider plug-in); beside "
+                "wsrep_provider_options it is not certain which one counts: move them into that string first"
+            )
         if (size := number(facts[STATUS], "wsrep_cluster_size")) != expected_members(snapshot):
             raise Blind(f"{host} counts {size} members where galvan.yaml names {expected_members(snapshot)}")
