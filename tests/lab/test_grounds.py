@@ -41,7 +41,12 @@ GROUNDS = (
         passing=ALREADY,
         notes="its own TLS on, no SST account, SST at the top",
     ),
-    Ground("mixed", {"release": "bookworm,bookworm,trixie"}, notes="in mid-upgrade, db3 joined by SST from 10.11"),
+    Ground(
+        "mixed",
+        {"release": "bookworm,bookworm,trixie"},
+        impact=("mixed-versions",),
+        notes="in mid-upgrade, db3 joined by SST from 10.11",
+    ),
     Ground("ipv6", {"ipv6": True}, notes="IPv6 addresses and no others"),
     Ground("two", {"nodes": 2}, impact=("no-fault-tolerance",)),
     Ground("five", {"nodes": 5}),

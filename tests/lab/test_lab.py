@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from galvan import lab
-from galvan.lab import balancer, books, hosts, images, topology
+from galvan.lab import balancer, books, galera, hosts, images, topology
 from galvan.lab.paths import called
 from galvan.lab.podman import container
 
@@ -139,6 +139,7 @@ def test_down_leaves_nothing(practice: lab.Lab) -> None:
         topology.Options(nodes=1),
         topology.Options(nodes=6),
         topology.Options(release="sid"),
+        topology.Options(release="bookworm,trixie"),
         topology.Options(sst="mysqldump"),
         topology.Options(subnet="10.0.0.0/30"),
         topology.Options(subnet="lab"),
@@ -163,6 +164,18 @@ def test_a_machines_sources_are_turned_to_another_release() -> None:
     assert images.one_line("bookworm", "trixie", [lines]) == (
         "deb [signed-by=/k] http://m.example/debian trixie-security main\n"
     )
+
+
+def test_a_release_and_an_address_for_each_host(tmp_path: Path) -> None:
+    mixed = topology.hosts_of(topology.Options(release="bookworm,bookworm,trixie"))
+    assert [host.release for host in mixed] == ["bookworm", "bookworm", "trixie", *["bookworm"] * 3]
+    six = topology.lab_of(topology.Options(subnet="fd89:77::/64"), tmp_path)
+    assert (six.host("db1").address, six.host("db1").url) == ("fd89:77::b", "[fd89:77::b]")
+    assert "server db3 [fd89:77::d]:3306 backup\n" in balancer.config(six)
+    text = galera.settings(six, six.host("db2"), "secret")
+    assert "gcomm://[fd89:77::b],[fd89:77::c],[fd89:77::d]\n" in text
+    assert "wsrep_node_address = [fd89:77::c]\n" in text
+    assert "0.0.0.0" not in text
 
 
 def test_one_writer_unless_asked_otherwise(tmp_path: Path) -> None:

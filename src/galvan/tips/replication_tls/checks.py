@@ -166,8 +166,8 @@ def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 @check("replication_tls.one-version", Severity.INFO, "Members run different versions", rung=Rung.OPEN, control="CF-03")
 def one_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
-    """In mid-upgrade a member that misses too much may have no way back: an older server cannot read what a newer donor
-    sends. The two passes work between versions, for they need incremental transfers only; finish the upgrade soon."""
+    """In mid-upgrade a member that misses too much may have no way back: MariaDB does not support an older server on a
+    newer one's data, and a newer donor sends just that. The two passes need incremental transfers only, and work."""
     seen = versions(snapshot)
     others = {name: version for name, version in seen.items() if version != seen[facts.host.name]}
     named = "".join(f", {name} {version}" for name, version in others.items())
