@@ -246,3 +246,17 @@ def test_a_server_that_is_no_mariadb_is_audited_and_not_changed(ready: tuple[Fak
     assert set(made.refused.values()) == {
         "db2 runs Percona XtraDB Cluster 8.4.3-3.1: Galvan audits it, and does not change it yet"
     }
+
+
+def test_an_older_member_without_a_way_back_is_not_planned(ready: tuple[Fake, Plan]) -> None:
+    fake = copy_of(ready[0])
+    fake.group.server("db3").variables |= {"version": "11.8.9-MariaDB-0+deb13u1 from Debian"}
+    made = run(planned(fake))
+    assert made.waves == ()
+    assert set(made.refused) == set(TOP)
+    assert all("finish the upgrade first" in why for why in made.refused.values())
+    for name in ("db1", "db2", "db3"):
+        fake.group.server(name).variables |= {"wsrep_sst_method": "rsync"}
+    by_rsync = run(planned(fake))
+    assert by_rsync.waves
+    assert {impact.who for impact in by_rsync.impact} >= {"mixed-versions"}

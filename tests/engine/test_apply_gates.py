@@ -65,6 +65,10 @@ GATES = {
     "no-members": (shown("db3", wsrep_cluster_address="gcomm://"), "db3 would bootstrap a second cluster"),
     "other-cluster": (set_on("db3", uuid="00000000-0000-0000-0000-000000000001"), "belong to different clusters"),
     "votes": (weighty, "without it 2 of 5 votes are left"),
+    "newer-donor": (
+        shown("db3", version="11.8.9-MariaDB-0+deb13u1 from Debian"),
+        "db2 (10.11.19) could not come back if db3 (11.8.9) became its donor",
+    ),
     "window": (busy, "no member caches enough for an incremental transfer"),
     "work": (
         set_on("db2", work=[("7", "root", "Query", "120", "ALTER TABLE t ADD c INT")]),

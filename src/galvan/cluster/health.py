@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
-from galvan.model import HostFacts, Role, Snapshot, State, Unreadable, Unsafe
+from galvan.model import Blind, HostFacts, Role, Snapshot, State, Unreadable, Unsafe
 
 ABSENCE = 60.0  # seconds that a restarting member is expected to be away, generously
 CLOCK_SKEW = 60.0
@@ -34,6 +34,33 @@ def text(state: State, key: str) -> str:
 def versions(snapshot: Snapshot) -> dict[str, str]:
     """The server's version on each database host, without the distribution's additions; Unreadable where one is silent."""
     return {f.host.name: text(f[VARIABLES], "version").split("-", 1)[0] for f in snapshot.having(Role.DATABASE)}
+
+
+def no_way_back(host: str, snapshot: Snapshot) -> Iterator[str]:
+    """In mid-upgrade an older member may be handed a newer donor, and mariabackup's scripts of 10.11 and 11.8 do not
+    understand each other that way: not even an incremental transfer works, the server aborts and asks again (tried).
+    The other direction works, and so does rsync in the one that was tried, from 11.8 to 10.11."""
+    seen, method = versions(snapshot), text(snapshot.of(host)[VARIABLES], "wsrep_sst_method")
+    newer = [f"{name} ({version})" for name, version in seen.items() if _series(version) > _series(seen[host])]
+    if newer and method == "mariabackup":
+        yield (
+            f"{host} ({seen[host]}) could not come back if {' or '.join(newer)} became its donor, for mariabackup does not "
+            "work from a newer version to an older one: finish the upgrade first (or set wsrep_sst_method=rsync)"
+        )
+
+
+def may_return(snapshot: Snapshot) -> None:
+    """Raises Blind where a plan that restarts every member would leave one without a way back."""
+    if why := [told for facts in snapshot.having(Role.DATABASE) for told in no_way_back(facts.host.name, snapshot)]:
+        raise Blind("; ".join(why))
+
+
+def _series(version: str) -> tuple[int, ...]:
+    """
+    >>> _series("10.11.19") < _series("11.8.9"), _series("10.11.18") < _series("10.11.19")
+    (True, False)
+    """
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def expected_members(snapshot: Snapshot) -> int:
@@ -74,7 +101,13 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
     """Raise Unsafe unless `host` may leave for a moment. `rate`: committed write sets per second, as seen lately."""
     why = [*complaints(snapshot)]
     if not why:
-        why += [*_votes(host, snapshot), *_ground(snapshot), *_work(host, snapshot), *_window(host, snapshot, rate)]
+        why += [
+            *no_way_back(host, snapshot),
+            *_votes(host, snapshot),
+            *_ground(snapshot),
+            *_work(host, snapshot),
+            *_window(host, snapshot, rate),
+        ]
     if why:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
 
@@ -83,7 +116,8 @@ def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0) 
     """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first."""
     why = [*complaints(snapshot), *_ground(snapshot)]
     for host in () if why else restarting:
-        why += [*_votes(host, snapshot), *_work(host, snapshot), *_window(host, snapshot, rate)]
+        why += [*_votes(host, snapshot), *_work(host, snapshot), *no_way_back(host, snapshot)]
+        why += _window(host, snapshot, rate)
     if why:
         raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
 

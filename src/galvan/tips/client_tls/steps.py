@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
 from galvan.cluster.facts import ACCOUNTS, OWN_FILES, REQUIREMENTS, VARIABLES, Account
+from galvan.cluster.health import may_return
 from galvan.cluster.quote import sql
 from galvan.cluster.settle import digest
 from galvan.cluster.transfer import pin
@@ -40,6 +41,7 @@ _ANY = {"SSL": "ANY", "X509": "X509"}
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
     if not failing:
         return
+    may_return(snapshot)
     judge.may_issue(snapshot, "client")
     for facts in snapshot.having(Role.DATABASE):
         yield from _widen(facts, failing, snapshot)

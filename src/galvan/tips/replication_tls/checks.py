@@ -166,8 +166,8 @@ def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 @check("replication_tls.one-version", Severity.INFO, "Members run different versions", rung=Rung.OPEN, control="CF-03")
 def one_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
-    """In mid-upgrade a member that misses too much may have no way back: MariaDB does not support an older server on a
-    newer one's data, and a newer donor sends just that. The two passes need incremental transfers only, and work."""
+    """In mid-upgrade an older member may have no way back: from a newer donor mariabackup's scripts do not even bring it
+    what it missed, and MariaDB does not support an older server on a newer one's data. Finish the upgrade soon."""
     seen = versions(snapshot)
     others = {name: version for name, version in seen.items() if version != seen[facts.host.name]}
     named = "".join(f", {name} {version}" for name, version in others.items())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
 from galvan.cluster.facts import CONFIG, INSTALL, STATUS, VARIABLES
-from galvan.cluster.health import expected_members, number, text
+from galvan.cluster.health import expected_members, may_return, number, text
 from galvan.cluster.transfer import pin
 from galvan.model import Blind, Certificate, Finding, HostFacts, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
 from galvan.pki import judge
@@ -21,9 +21,10 @@ MATERIAL_CHECKS = {
 
 
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
-    if not failing:
+    if all(finding.rung is Rung.OPEN for finding in failing):  # what is only said asks for no change
         return
     members = snapshot.having(Role.DATABASE)
+    may_return(snapshot)
     _may(snapshot, to)
     judge.may_issue(snapshot, "cluster")
     for facts in members:
