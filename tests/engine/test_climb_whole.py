@@ -184,3 +184,22 @@ def test_five_members_with_weights() -> None:
     assert run(heights(fake)) == TOP
     assert fake.witness.broken == ()
     assert set(fake.witness.restarts.values()) == {2}
+
+
+def test_a_newer_member_does_not_dial_itself_while_it_takes_both_ways() -> None:
+    """11.8: one that did so among strict members gave up (the same UUID), on the way back."""
+    fake = insecure()
+    for name in ("db1", "db2", "db3"):
+        fake.group.server(name).variables |= {"version": "11.8.9-MariaDB-0+deb13u1 from Debian"}
+    made = run(planned(fake))
+    files = {
+        (wave.id, action.path): action.content
+        for wave in made.waves
+        for step in wave.steps
+        for action in step.do
+        if isinstance(action, PutFile) and action.path.endswith("zz-galvan.cnf")
+    }
+    both = next(str(text) for (wave, _), text in files.items() if wave == "first-restart@db2")
+    strict = next(str(text) for (wave, _), text in files.items() if wave == "stage-strict@db2")
+    assert 'wsrep_cluster_address = "gcomm://10.0.0.11,10.0.0.13"' in both
+    assert "wsrep_cluster_address" not in strict

@@ -41,7 +41,7 @@ def no_way_back(host: str, snapshot: Snapshot) -> Iterator[str]:
     understand each other that way: not even an incremental transfer works, the server aborts and asks again (tried).
     The other direction works, and so does rsync in the one that was tried, from 11.8 to 10.11."""
     seen, method = versions(snapshot), text(snapshot.of(host)[VARIABLES], "wsrep_sst_method")
-    newer = [f"{name} ({version})" for name, version in seen.items() if _series(version) > _series(seen[host])]
+    newer = [f"{name} ({version})" for name, version in seen.items() if series(version) > series(seen[host])]
     if newer and method == "mariabackup":
         yield (
             f"{host} ({seen[host]}) could not come back if {' or '.join(newer)} became its donor, for mariabackup does not "
@@ -55,9 +55,9 @@ def may_return(snapshot: Snapshot) -> None:
         raise Blind("; ".join(why))
 
 
-def _series(version: str) -> tuple[int, ...]:
+def series(version: str) -> tuple[int, ...]:
     """
-    >>> _series("10.11.19") < _series("11.8.9"), _series("10.11.18") < _series("10.11.19")
+    >>> series("10.11.19") < series("11.8.9"), series("10.11.18") < series("10.11.19")
     (True, False)
     """
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -39,6 +39,24 @@ def group_port(facts: HostFacts) -> int:
     return int(port) if port.isdigit() else 4567
 
 
+def others_address(facts: HostFacts) -> str:
+    """wsrep_cluster_address without the member itself; empty where it is not named there, or nobody else is."""
+    said, mark, options = str(facts[VARIABLES].get("wsrep_cluster_address") or "").partition("?")
+    names, addresses = member(facts)
+    all_of_them = said.removeprefix("gcomm://").split(",")
+    others = [one for one in all_of_them if bare(one) not in (*names, *addresses)]
+    return f"gcomm://{','.join(others)}{mark}{options}" if 0 < len(others) < len(all_of_them) else ""
+
+
+def bare(peer: str) -> str:
+    """
+    >>> bare("db1"), bare(" 10.0.0.1:4567"), bare("[fd00::b]:4567")
+    ('db1', '10.0.0.1', 'fd00::b')
+    """
+    peer = peer.strip()
+    return peer[1:].partition("]")[0] if peer.startswith("[") else peer.partition(":")[0]
+
+
 def _sorted(said: list[str]) -> Identity:
     told = [name for name in dict.fromkeys(said) if name]
     addresses = tuple(name for name in told if _is_address(name))

@@ -151,12 +151,14 @@ class _Write:
 
 
 def _restart(file: _Write, unit: str, members: int, before: State, want: State) -> Step:
-    """The restart that reads the file; undone by the kept file and a restart."""
+    """The restart that reads the file; undone by the kept file and a restart. A file that an earlier stage wrote is
+    written once more: where the undo of this step fails, what puts the host back has to bring the file back too."""
     tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
     restart = Restart(members, unit)
+    again = (PutFile(file.path, file.after),) if file.after and not file.changes else ()
     return Step(
         id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
-        read=VARIABLES, before=before, want=want, do=(restart,), undo=(file.restore, restart),
+        read=VARIABLES, before=before, want=want, do=(*again, restart), undo=(file.restore, restart),
         title=f"restart {unit}", disruption=Disruption.RESTART,
     )  # fmt: skip
 

@@ -6,14 +6,28 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
 from galvan.cluster.facts import CONFIG, INSTALL, STATUS, VARIABLES
-from galvan.cluster.health import expected_members, may_return, number, text
+from galvan.cluster.health import expected_members, may_return, number, series, text
 from galvan.cluster.transfer import pin
-from galvan.model import Blind, Certificate, Finding, HostFacts, Need, ProviderOption, Role, Rung, Snapshot, Stage, Step
+from galvan.model import (
+    Blind,
+    Certificate,
+    Finding,
+    HostFacts,
+    Need,
+    ProviderOption,
+    Role,
+    Rung,
+    Setting,
+    Snapshot,
+    Stage,
+    Step,
+)
 from galvan.pki import judge
 from galvan.pki.places import on_server
 from galvan.tips.replication_tls.checks import configured, encrypts, strict
 
 TIP = "replication_tls"
+ADDRESS = "wsrep_cluster_address"
 TIMER, QUICK = "evs.join_retrans_period", "PT0.1S"
 MATERIAL_CHECKS = {
     "replication_tls.material-sound", "replication_tls.certificate-lasting", "replication_tls.names-covered",
@@ -34,9 +48,11 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         yield from pin(facts, TIP)
         if not encrypts(facts):
             yield from _first_pass(host)
+            yield from _not_itself(facts)
         if not strict(facts) or configured(facts).get("socket.dynamic"):
             reason = "strict: no clear text between members"
             yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
+            yield Setting(host, "mysqld", ADDRESS, None, Stage.STAGE_STRICT, TIP, reason)
     if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in members):
         for facts in members:
             yield from _quick(facts)
@@ -63,6 +79,14 @@ def _first_pass(host: str) -> Iterator[Need]:
     }  # fmt: skip
     for name, value in wanted.items():
         yield ProviderOption(host, name, value, Stage.FIRST_RESTART, TIP, reason)
+
+
+def _not_itself(facts: HostFacts) -> Iterator[Need]:
+    """While it takes both ways, a member must not dial itself. On 11.8 one that came back so among strict ones took its
+    own handshake for a stranger with its own UUID and gave up, each time (on the way back); without itself it joined."""
+    address, reason = identity.others_address(facts), "does not dial itself while it takes both ways"
+    if address and series(text(facts[VARIABLES], "version")) >= (11,):
+        yield Setting(facts.host.name, "mysqld", ADDRESS, address, Stage.FIRST_RESTART, TIP, reason)
 
 
 def _may(snapshot: Snapshot, to: Rung) -> None:
