@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from galvan.app.limit import chosen
 from galvan.cluster.balancer import BALANCER
-from galvan.cluster.facts import HOUSE, LONG, SESSIONS
+from galvan.cluster.facts import HOUSE, LONG, SESSIONS, STATUS
+from galvan.cluster.membership import misfits
 from galvan.edges.inventory import load
 from galvan.edges.state import ProofBook, StateDirectory
 from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
-from galvan.model import BadInput, Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable
+from galvan.model import Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable, WrongUsage
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
@@ -55,19 +57,16 @@ class Desk:
 
 def sit_down(
     file: Path, tips: Sequence[str] = (), limit: Sequence[str] = (), passphrase_file: Path | None = None,
-    input_allowed: bool = True, database: str | None = None, cluster: Cluster | None = None,
+    input_allowed: bool = True, database: str | None = None, cluster: Cluster | None = None, inventory: Path | None = None,
 ) -> Desk:  # fmt: skip
-    """Reads galvan.yaml, unless that was done before. Raises BadInput for an unknown tip or host."""
-    cluster = cluster or load(file)
+    """Reads galvan.yaml, unless that was done before. Raises BadInput, WrongUsage for an unknown tip or host."""
+    cluster = cluster or load(file, inventory)
     state = StateDirectory(cluster.name)
     known = {tip.id for tip in TIPS}
     if unknown := [tip for tip in tips if tip not in known]:
-        raise BadInput(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
-    names = {host.name for host in cluster.hosts}
-    if unknown := [host for host in limit if host not in names]:
-        raise BadInput(f"{file} names no host {unknown[0]}; it names {', '.join(sorted(names))}")
-    chosen = tuple(tip for tip in TIPS if not tips or tip.id in tips)
-    desk = Desk(cluster, state, chosen, frozenset(limit), passphrase_file, input_allowed, database)
+        raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
+    mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
+    desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
     return replace(desk, cluster=replace(cluster, authorities=_own(state)))
 
 
@@ -85,12 +84,13 @@ class Audited:
     rungs: Mapping[str, Rung]
     accepted: int
     unreachable: Mapping[str, str]
+    misfits: tuple[str, ...] = ()  # why the hosts that were named are not the cluster
 
 
 async def look(desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None) -> Snapshot:
     from galvan.edges.ssh import SshReader
 
-    facts = tuple(dict.fromkeys((*(fact for tip in desk.tips for fact in tip.facts), *extra)))
+    facts = tuple(dict.fromkeys((*(fact for tip in desk.tips for fact in tip.facts), STATUS, *extra)))
     cluster = desk.cluster
     if desk.limit:
         cluster = replace(cluster, hosts=tuple(host for host in cluster.hosts if host.name in desk.limit))
@@ -109,7 +109,7 @@ def judge(desk: Desk, snapshot: Snapshot) -> Audited:
     by_id = {tip.id: tip for tip in desk.tips}
     rungs = audits.rungs(findings, lambda tip: book.holds(tip, fingerprint(snapshot, [by_id[tip]]), days))
     counted, accepted = audits.accept(findings, desk.cluster.policy.accepted, time.strftime("%Y-%m-%d"))
-    return Audited(snapshot, counted, rungs, accepted, unreachable(snapshot))
+    return Audited(snapshot, counted, rungs, accepted, unreachable(snapshot), misfits(snapshot, desk.cluster))
 
 
 def unreachable(snapshot: Snapshot) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from galvan.app.limit import chosen
 from galvan.edges.connections import Connections
 from galvan.edges.inventory import load
 from galvan.model import Role
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 LATER = (
     "galvan.model.changes", "galvan.model.trials", "galvan.model.findings", "galvan.model.tips", "galvan.cluster.optionfile",
-    "galvan.cluster.provider", "galvan.cluster.facts", "galvan.cluster.health", "galvan.cluster.balancer",
+    "galvan.cluster.provider", "galvan.cluster.facts", "galvan.cluster.health", "galvan.cluster.balancer", "galvan.cluster.membership",
     "galvan.cluster.identity", "galvan.cluster.order", "galvan.cluster.settle", "galvan.pki.places", "galvan.pki.needs",
     "galvan.pki.material", "galvan.pki.certificate", "galvan.pki.steps", "galvan.pki.judge", "galvan.tips",
     "galvan.app.desk", "galvan.report.shapes", "galvan.report.text",
@@ -28,11 +29,14 @@ LATER = (
 """In small bites: between two of them the handshakes get their turn."""
 
 
-async def audit(file: Path, tips: Sequence[str], limit: Sequence[str]) -> tuple[Desk, Audited]:
-    cluster = load(file)
+async def audit(
+    file: Path, tips: Sequence[str], limit: Sequence[str], inventory: Path | None = None
+) -> tuple[Desk, Audited]:
+    cluster = load(file, inventory)
+    names = chosen(cluster, limit)
     connections = Connections(cluster)
     for host in cluster.hosts:
-        if host.role is not Role.OUTSIDER and (not limit or host.name in limit):
+        if host.role is not Role.OUTSIDER and (not names or host.name in names):
             connections.dial(host)
     for module in LATER:
         importlib.import_module(module)

@@ -7,7 +7,7 @@ from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.settle import settle
 from galvan.engine.plan import Plan, host_order, plan
-from galvan.model import BadInput, Role, Rung, Snapshot, Unreadable
+from galvan.model import BadInput, Role, Rung, Snapshot, Unreadable, Unsafe
 from galvan.pki.steps import certify
 
 
@@ -15,6 +15,8 @@ async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
     if desk.limit:
         raise BadInput("a plan is for the whole cluster: --limit goes with audit and verify")
     seen = await audit(desk, (*HOUSE, SESSIONS, BALANCER))
+    if seen.misfits:
+        raise Unsafe("nothing is planned, and nothing was changed: " + "; ".join(seen.misfits))
     made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
     return made, seen
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands
+from galvan.cluster.membership import misfits
 from galvan.edges.state import ProofBook
 from galvan.engine.gather import fingerprint
 from galvan.engine.prove import prove
@@ -16,7 +17,7 @@ from galvan.model import Proof, Result, SecretRef, Unreadable, Verdict, Weight
 @dataclass(frozen=True, slots=True)
 class Verified:
     results: tuple[Result, ...]
-    blind: tuple[str, ...]  # tips whose proofs could not even be stated, and why
+    blind: tuple[str, ...]  # tips whose proofs could not even be stated, members that nobody named, and why
 
     def count(self, verdict: Verdict) -> int:
         return sum(result.verdict is verdict for result in self.results)
@@ -36,16 +37,17 @@ async def verify(
             proofs[tip.id] = [proof for proof in tip.proofs(snapshot) if proof.weight in weights]
         except Unreadable as why:
             blind.append(f"{tip.id}: {why}")
+    strange = misfits(snapshot, desk.cluster)
     async with hands(desk, "verify", desk.authorities()) as ssh:
         prober = SshProber(desk.cluster, ssh, _secret(desk))
         results = await prove([proof for mine in proofs.values() for proof in mine], prober, told)
     book = ProofBook(desk.state)
     for tip in desk.tips:
         mine = [result for result in results if result.proof.tip == tip.id]
-        passed = bool(mine) and all(result.verdict is Verdict.PASS for result in mine)
+        passed = bool(mine) and not strange and all(result.verdict is Verdict.PASS for result in mine)
         if not desk.limit:
             book.note(tip.id, fingerprint(snapshot, [tip]), passed)
-    return Verified(results, tuple(blind))
+    return Verified(results, (*blind, *strange))
 
 
 def _secret(desk: Desk) -> Callable[[SecretRef], str]:

@@ -13,7 +13,10 @@ OK, ERROR, CHANGES, FINDINGS, INCOMPLETE, GATE, USAGE, INTERRUPTED = 0, 1, 2, 3,
 def main(argv: Sequence[str] | None = None) -> None:
     """Leaves by os._exit once everything is flushed: tearing down a finished process would cost as long as a host's answer."""
     gc.disable()  # a short process is over before its garbage matters; a long one begins with `gc.enable` below
-    code = run(sys.argv[1:] if argv is None else argv)
+    try:
+        code = run(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:  # whoever read along (`| head`) has seen enough
+        os._exit(ERROR)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -24,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str]) -> int:
     from galvan.cli.parser import build
-    from galvan.model import BadInput, GalvanError, Unsafe
+    from galvan.model import BadInput, GalvanError, Unsafe, WrongUsage
 
     parser = build(argv[0] if argv else "")
     try:
@@ -48,6 +51,9 @@ def run(argv: Sequence[str]) -> int:
         from galvan.cli.commands import COMMANDS
 
         return COMMANDS[words.command](words)
+    except WrongUsage as why:
+        print(f"galvan: {why}", file=sys.stderr)
+        return USAGE
     except BadInput as why:
         print(f"galvan: {why}", file=sys.stderr)
         return ERROR

@@ -13,17 +13,20 @@ from galvan.model import Severity, Verdict
 
 def audit(words: argparse.Namespace) -> int:
     out = Output(words.format == "json", False if words.no_color else None, words.output)
-    limit = [host for part in words.limit for host in part.split(",")]
-    _, seen = asyncio.run(early(words.cluster, words.tip, limit))
+    _, seen = asyncio.run(early(words.cluster, words.tip, words.limit, words.inventory))
     from galvan.report import shapes, text
 
     if out.json:
-        out.document(shapes.audit(seen.snapshot, seen.rungs, seen.findings, seen.unreachable, seen.accepted))
+        out.document(
+            shapes.audit(seen.snapshot, seen.rungs, seen.findings, seen.unreachable, seen.accepted, seen.misfits)
+        )
     out.table(text.findings(seen.findings, seen.unreachable, words.all))
     out.table(text.rungs(seen.rungs))
     out.line(text.summary(seen.findings, seen.accepted))
+    for why in seen.misfits:
+        out.line(f"attention: {why}")
     out.close()
-    if seen.unreachable or any(f.verdict is Verdict.UNKNOWN for f in seen.findings):
+    if seen.unreachable or seen.misfits or any(f.verdict is Verdict.UNKNOWN for f in seen.findings):
         return INCOMPLETE
     if words.fail_on:
         least = Severity[words.fail_on.upper()]

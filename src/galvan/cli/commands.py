@@ -13,7 +13,7 @@ from galvan.app import desk as desks
 from galvan.app.files import files_of
 from galvan.app.planning import make_plan
 from galvan.cli import CHANGES, ERROR, FINDINGS, GATE, INCOMPLETE, INTERRUPTED, OK
-from galvan.cli.output import Output
+from galvan.cli.output import Output, writable
 from galvan.model import BadInput, Rung, Verdict
 from galvan.report import shapes, text
 from galvan.tips import TIPS
@@ -26,10 +26,9 @@ Words = argparse.Namespace
 
 
 def _desk(words: Words) -> desks.Desk:
-    limit = [host for part in getattr(words, "limit", []) for host in part.split(",")]
     return desks.sit_down(
-        words.cluster, words.tip, limit, getattr(words, "passphrase_file", None), not words.no_input,
-        getattr(words, "database", None),
+        words.cluster, words.tip, getattr(words, "limit", []), getattr(words, "passphrase_file", None), not words.no_input,
+        getattr(words, "database", None), inventory=words.inventory,
     )  # fmt: skip
 
 
@@ -40,6 +39,8 @@ def _output(words: Words) -> Output:
 def plan(words: Words) -> int:
     from galvan.engine.document import to_document
 
+    if words.save:
+        writable(words.save, "-o")
     out, desk = _output(words), _desk(words)
     made, _ = asyncio.run(make_plan(desk, Rung[words.to.upper()]))
     if words.save:

@@ -9,14 +9,28 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from galvan.model import WrongUsage
+
 if TYPE_CHECKING:
     from galvan.report.text import Table
+
+
+def writable(file: Path, option: str) -> None:
+    """Said before anything is begun: a report that cannot be written would be lost. Raises WrongUsage."""
+    if file.is_dir():
+        raise WrongUsage(f"{option} {file} is a directory: name a file in it")
+    if not file.parent.is_dir():
+        raise WrongUsage(f"{option} {file}: there is no directory {file.parent}")
+    if not os.access(file if file.exists() else file.parent, os.W_OK) or not os.access(file.parent, os.W_OK):
+        raise WrongUsage(f"{option} {file} cannot be written by this account")
 
 
 class Output:
     """`color` None decides by the stream and NO_COLOR. `file` receives the report instead of standard output."""
 
     def __init__(self, as_json: bool, color: bool | None = None, file: Path | None = None) -> None:
+        if file:
+            writable(file, "--output")
         self.json, self._file = as_json, file
         plain = color is False or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
         self.fancy = sys.stdout.isatty() and file is None and not as_json

@@ -29,6 +29,13 @@ def _common() -> Parser:
         metavar="FILE",
         help="the cluster's file (galvan.yaml)",
     )
+    common.add_argument(
+        "--inventory",
+        type=Path,
+        default=Path(env("GALVAN_INVENTORY", "")) if env("GALVAN_INVENTORY") else None,
+        metavar="FILE|DIR",
+        help="an Ansible inventory to take the hosts from (or GALVAN_INVENTORY, or inventory: in the cluster's file)",
+    )
     common.add_argument("--tip", action="append", default=[], metavar="TIP", help="only this tip (repeatable)")
     common.add_argument("--format", choices=("text", "json"), default=env("GALVAN_FORMAT", "text"))
     common.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
@@ -38,7 +45,13 @@ def _common() -> Parser:
 
 
 def _limited(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", action="append", default=[], metavar="HOSTS", help="only these hosts (a,b)")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="HOSTS",
+        help="only these hosts: names, patterns, roles, groups (db*,!db3)",
+    )
 
 
 def _signing(parser: argparse.ArgumentParser) -> None:

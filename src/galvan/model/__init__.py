@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Unreachable,
         Unreadable,
         Unsafe,
+        WrongUsage,
     )
     from galvan.model.facts import (
         Fact,
@@ -153,6 +154,7 @@ __all__ = [
     "Value",
     "Verdict",
     "Weight",
+    "WrongUsage",
     "check",
     "holds",
     "not_here",
@@ -162,7 +164,7 @@ __all__ = [
 
 _ROOMS = {
     "changes": "Action Certificate Content Need ProviderOption PutFile Restart RestoreFile Scope Setting Signed Step remaining",
-    "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe",
+    "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement check holds not_here",
     "hosts": "Cluster Host Policy ProbeAccount Risk Role SecretRef",

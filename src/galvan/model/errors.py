@@ -9,6 +9,10 @@ class BadInput(GalvanError):
     """The operator gave something that cannot be used: file, line, field and the way out are in the text."""
 
 
+class WrongUsage(BadInput):
+    """The command's own words cannot be used: an unknown host, tip or place to write to. Nothing was begun."""
+
+
 class Unreadable(GalvanError):
     """A fact could not be read; carries why, never a guess."""
 

@@ -35,6 +35,10 @@ class Host:
     user: str | None = None
     port: int | None = None
     names: tuple[str, ...] = ()  # further names and virtual addresses that clients use
+    identity: str = ""  # a private key for ssh, beside what the ssh configuration says
+    jump: str = ""  # hops on the way there, as in ProxyJump: "bob@bastion:2222,inner"; empty: the ssh configuration's
+    become: SecretRef | None = None  # the password that sudo asks for; None: sudo asks for none
+    groups: tuple[str, ...] = ()  # of the inventory; `--limit` knows them
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def audit(
     findings: Sequence[Finding],
     unreachable: Mapping[str, str],
     accepted: int,
+    misfits: Sequence[str] = (),
 ) -> Json:
     return {
         "cluster": snapshot.cluster.name,
@@ -30,6 +31,7 @@ def audit(
         "rungs": {tip: rung.name.lower() for tip, rung in rungs.items()},
         "findings": [finding(f) for f in findings],
         "accepted": accepted,
+        "attention": list(misfits),
     }  # fmt: skip
 
 
