@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.quote import literal, sh
-from galvan.edges.connections import AS_ROOT
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -83,11 +82,10 @@ class SshProber:
             "timeout -s INT {{seconds}} tcpdump -i any -n -U -B 8192 -w - {{filter}} </dev/null 2>/dev/null; true",
             seconds=f"{seconds:g}", filter=ports_filter,
         ).text  # fmt: skip
-        connection = await self._ssh.connect(self._host(host))
-        done = await connection.run(AS_ROOT, input=script.encode(), encoding=None, timeout=seconds + 20)
-        if done.returncode:
-            raise Unreadable(f"{host}: {_text(done.stderr).strip()}")
-        return done.stdout if isinstance(done.stdout, bytes) else b""
+        out, err, code = await self._ssh.run(self._host(host), script.encode(), seconds + 20)
+        if code:
+            raise Unreadable(f"{host}: {err.decode(errors='replace').strip()}")
+        return out
 
     async def _mark(self, host: str, marker: str) -> None:
         """One row through the group's channel, and one statement over the server's port as a client sends it."""
@@ -114,10 +112,6 @@ class SshProber:
                 pass
             await session.login(user, password)
             await session.query(f"SELECT {literal(marker)}")
-
-
-def _text(said: object) -> str:
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(said or "")
 
 
 class _Bytes:
