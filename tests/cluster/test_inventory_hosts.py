@@ -27,7 +27,7 @@ HOSTS: st.SearchStrategy[Any] = st.builds(
     kind=st.sampled_from(["", "haproxy", "proxysql", "maxscale"]) | JUNK, user=st.none() | NAME,
     port=st.none() | st.integers(-5, 70_000), names=st.lists(NAME, max_size=3).map(tuple),
 )  # fmt: skip
-SAFE = re.compile(r"[A-Za-z0-9._:%-]*")
+SAFE = re.compile(r"[A-Za-z0-9._:%@-]*")
 
 
 def refusal(cluster: Cluster) -> str:

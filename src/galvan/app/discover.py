@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from galvan.cluster.facts import PLATFORM, VARIABLES, rows
-from galvan.edges.connections import default_config
+from galvan.edges.connections import UnknownKey, default_config
+from galvan.edges.inventories import aliases_in
 from galvan.edges.ssh import SshReader
 from galvan.engine.gather import gather
 from galvan.model import BadInput, Cluster, Fact, Host, HostFacts, Role, Shell, Sql, Unreadable
@@ -116,6 +117,8 @@ async def _database(
         facts = await _ask(host, config)
         try:
             facts[WHO]
+        except UnknownKey:
+            raise
         except Unreadable as reason:
             why = str(reason)
             continue
@@ -187,14 +190,8 @@ async def _balancers(
 def _aliases(config: Sequence[str]) -> Mapping[str, str]:
     """Address → the alias under which the user's ssh configuration knows it."""
     found: dict[str, str] = {}
-    for file in config:
-        alias = ""
-        for line in Path(file).read_text().splitlines() if Path(file).is_file() else ():
-            word, _, rest = line.strip().partition(" ")
-            if word.lower() == "host" and not set("*?! ") & set(rest.strip()):
-                alias = rest.strip()
-            elif word.lower() == "hostname" and alias:
-                found.setdefault(rest.strip(), alias)
+    for alias, address in aliases_in(config).items():
+        found.setdefault(address, alias)
     return found
 
 

@@ -13,13 +13,18 @@ from galvan.cli.output import Output
 from galvan.edges.connections import UnknownKey
 from galvan.edges.hostkeys import fingerprint_of, remember
 from galvan.edges.inventory import dump
-from galvan.model import BadInput, Cluster, ProbeAccount, Role, SecretRef
+from galvan.model import BadInput, Cluster, ProbeAccount, Role, SecretRef, WrongUsage
 
 _ROLES = {"load_balancer": Role.LOAD_BALANCER, "application": Role.APPLICATION, "outsider": Role.OUTSIDER}
 
 
 def init(words: argparse.Namespace, out: Output) -> int:
     file: Path = words.cluster
+    if words.inventory:
+        raise WrongUsage(
+            f"init asks the cluster itself; with an inventory it is not needed: galvan audit --inventory {words.inventory}, "
+            "or a galvan.yaml of two lines (cluster: NAME, inventory: FILE). Else leave --inventory and GALVAN_INVENTORY away"
+        )
     if file.exists() and not words.force:
         raise BadInput(f"{file} is already there: name another with --cluster, or write over it with --force")
     given = {role: getattr(words, name) for name, role in _ROLES.items()}
@@ -46,7 +51,7 @@ def _discover(words: argparse.Namespace, given: dict[Role, list[str]]) -> Found:
         try:
             return run(words.host, words.ssh_config, given, words.name)
         except UnknownKey as why:
-            host = str(why).split(":", 1)[0]
+            host = why.alias
             if host in asked or words.no_input or not sys.stdin.isatty():
                 raise
             asked.add(host)

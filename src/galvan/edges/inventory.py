@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from galvan.edges.fields import Field as Field  # others take it from here
 from galvan.model import BadInput, Cluster, Host, Policy, ProbeAccount, Risk, Role, SecretRef
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -20,132 +21,89 @@ _SSH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]{0,127}")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _PATH = re.compile(r"[~/][^\x00-\x1f]*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,63}")
+_JUMP = re.compile(r"none|[A-Za-z0-9@._:%\[\]-]+(?:,[A-Za-z0-9@._:%\[\]-]+)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DEFAULT = Path("galvan.yaml")
 _KINDS = ("haproxy", "proxysql", "maxscale")
 
 
-def load(path: Path) -> Cluster:
-    """Raises BadInput: `FILE line N: FIELD …, and the way out`."""
+def load(path: Path, inventory: Path | None = None) -> Cluster:
+    """`inventory` outranks the file's own; without a file it is enough. Raises BadInput: `FILE line N: FIELD …, and the
+    way out`."""
+    if inventory and not path.exists() and path == DEFAULT:
+        from galvan.edges.inventories import from_inventory
+
+        return from_inventory(inventory)
     try:
         text = path.read_text()
     except FileNotFoundError:
         raise BadInput(
             f"there is no {path}: write it with `galvan init HOST`, or name another with --cluster"
         ) from None
-    except (OSError, UnicodeDecodeError) as why:
-        raise BadInput(f"{path} cannot be read: {why}") from None
+    except IsADirectoryError:
+        raise BadInput(f"{path} is a directory: name the file in it with --cluster") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is no text file: it should be what `galvan init HOST` writes") from None
+    except OSError as why:
+        raise BadInput(f"{path} cannot be read: {why.strerror}") from None
     try:
         root = yaml.compose(text, Loader=_LOADER)
+    except yaml.reader.ReaderError as why:
+        raise BadInput(f"{path} is no text file: {why.reason} at position {why.position}") from None
     except yaml.YAMLError as why:
         mark = getattr(why, "problem_mark", None)
         raise BadInput(f"{path} line {mark.line + 1 if mark else '?'}: {getattr(why, 'problem', why)}") from None
     if root is None:
         raise BadInput(f"{path} is empty: write it with `galvan init HOST`")
-    return _cluster(Field(str(path), "", root))
+    return _cluster(Field(str(path), "", root), path.parent, inventory)
 
 
-class Field:
-    """A node of the file that knows its place."""
+def _cluster(root: Field, folder: Path, inventory: Path | None) -> Cluster:
+    top = root.mapping(
+        "cluster", "hosts", "policy", "probe", "accept", "ssh_config", "inventory", "groups", "become"
+    )  # fmt: skip
+    become = _become(top.get("become"))
+    config = tuple(item.text() for item in top["ssh_config"].items()) if "ssh_config" in top else ()
+    known: dict[str, Host] = {}
+    name = ""
+    if inventory or "inventory" in top or "groups" in top:
+        from galvan.edges.inventories import known_of
 
-    def __init__(self, file: str, name: str, node: Any) -> None:
-        self.file, self.name, self.node = file, name, node
-
-    def wrong(self, what: str) -> BadInput:
-        field = f"{self.name}: " if self.name else ""
-        return BadInput(f"{self.file} line {self.node.start_mark.line + 1}: {field}{what}")
-
-    def mapping(self, *known: str) -> dict[str, Field]:
-        """The fields of a mapping; an unknown or doubled one is an error. No `known`: any names."""
-        if not isinstance(self.node, yaml.MappingNode):
-            raise self.wrong("expected `name: value` lines here")
-        fields: dict[str, Field] = {}
-        for key, value in self.node.value:
-            name = str(key.value)
-            field = Field(self.file, f"{self.name}.{name}".lstrip("."), value)
-            if known and name not in known:
-                raise Field(self.file, field.name, key).wrong(f"unknown field; known here: {', '.join(known)}")
-            if name in fields:
-                raise Field(self.file, field.name, key).wrong("given twice")
-            fields[name] = field
-        return fields
-
-    def items(self) -> list[Field]:
-        if not isinstance(self.node, yaml.SequenceNode):
-            raise self.wrong("expected a list")
-        return [Field(self.file, f"{self.name}[{n}]", node) for n, node in enumerate(self.node.value)]
-
-    def text(self, pattern: re.Pattern[str] | None = None, example: str = "") -> str:
-        if not isinstance(self.node, yaml.ScalarNode) or self.node.tag == "tag:yaml.org,2002:null":
-            raise self.wrong("expected one value")
-        value = str(self.node.value)
-        if pattern and not pattern.fullmatch(value):
-            raise self.wrong(f"{value!r} cannot stand here; for example: {example}")
-        return value
-
-    def one_of(self, *choices: str) -> str:
-        value = self.text()
-        if value not in choices:
-            raise self.wrong(f"{value!r} is not one of {', '.join(choices)}")
-        return value
-
-    def typed(self, kind: str) -> object:
-        """A value as the policy's field wants it."""
-        if kind.startswith("tuple"):
-            return tuple(item.text() for item in self.items())
-        value = self.text()
-        if kind == "bool":
-            if value.lower() not in ("true", "false", "yes", "no"):
-                raise self.wrong(f"{value!r} is neither true nor false")
-            return value.lower() in ("true", "yes")
-        if kind in ("int", "float"):
-            try:
-                number = float(value) if kind == "float" else int(value)
-            except ValueError:
-                raise self.wrong(f"{value!r} is no number") from None
-            if number < 0 or number != number:
-                raise self.wrong("expected a number that is not negative")
-            return number
-        return value
-
-
-def _cluster(root: Field) -> Cluster:
-    top = root.mapping("cluster", "hosts", "policy", "probe", "accept", "ssh_config")
-    for needed in ("cluster", "hosts"):
-        if needed not in top:
+        known, name = known_of(root, top, folder, inventory, config, become)
+    for needed, there in (("cluster", name), ("hosts", known)):
+        if needed not in top and not there:
             raise root.wrong(f"the field {needed} is missing")
-    hosts = tuple(_host(field, name) for name, field in top["hosts"].mapping().items())
-    _unique(hosts, top["hosts"])
+    for host, field in top["hosts"].mapping().items() if "hosts" in top else ():
+        known[host] = _host(field, host, become, known.get(host))
+    hosts, place = tuple(known.values()), top.get("hosts") or top["inventory"]
+    _unique(hosts, place)
     if not any(host.role is Role.DATABASE for host in hosts):
-        raise top["hosts"].wrong("no host has the role database")
+        raise place.wrong("no host has the role database")
     return Cluster(
-        name=top["cluster"].text(_NAME, "shop"),
+        name=top["cluster"].text(_NAME, "shop") if "cluster" in top else name,
         hosts=hosts,
         policy=_policy(top.get("policy"), top.get("accept")),
         probe=_probe(top["probe"]) if "probe" in top else None,
-        ssh_config=tuple(item.text() for item in top["ssh_config"].items()) if "ssh_config" in top else (),
+        ssh_config=config,
     )
 
 
-def _host(field: Field, name: str) -> Host:
+def _host(field: Field, name: str, become: SecretRef | None, known: Host | None) -> Host:
+    """`known`: the same host as the inventory has it; then only what differs has to be said."""
     if not _NAME.fullmatch(name):
         raise field.wrong(f"{name!r} is no name for a host; use letters, digits, dots and dashes")
-    said = field.mapping("role", "address", "ssh", "kind", "user", "port", "names")
-    for needed in ("role", "address"):
+    said = field.mapping("role", "address", "ssh", "kind", "user", "port", "names", "identity", "jump", "become")
+    for needed in ("role", "address") if known is None else ():
         if needed not in said:
             raise field.wrong(f"the field {needed} is missing")
-    role = Role(said["role"].one_of(*(r.value for r in Role)))
-    if role is Role.LOAD_BALANCER and "kind" not in said:
+    given: dict[str, Any] = {
+        key: read(said[key]) for key, read in _FIELDS.items() if key in said
+    }  # fmt: skip
+    host = dataclasses.replace(known, **given) if known else Host(**{"ssh": name, "become": become} | given, name=name)
+    if host.role is Role.LOAD_BALANCER and not host.kind:
         raise field.wrong(f"a load_balancer needs its kind: {', '.join(_KINDS)}")
-    return Host(
-        name=name,
-        address=_address(said["address"]),
-        role=role,
-        ssh=said["ssh"].text(_SSH, "db1.example.org") if "ssh" in said else name,
-        kind=said["kind"].one_of(*_KINDS) if "kind" in said else "",
-        user=said["user"].text(re.compile(r"[a-z_][a-z0-9_-]{0,31}"), "dba") if "user" in said else None,
-        port=_port(said["port"]) if "port" in said else None,
-        names=tuple(item.text(_SSH, "db.example.org") for item in said["names"].items()) if "names" in said else (),
-    )
+    return host
 
 
 def _address(field: Field) -> str:
@@ -158,6 +116,16 @@ def _address(field: Field) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise field.wrong(f"{value!r} is no IP address (names go into `names`)") from None
+
+
+def _become(field: Field | None) -> SecretRef | None:
+    """The password that sudo asks for lies in a file: in no argument, environment or log."""
+    if field is None:
+        return None
+    said = field.mapping("password_file")
+    if "password_file" not in said:
+        raise field.wrong("become needs password_file: leave become away where sudo asks for no password")
+    return SecretRef(f"file:{said['password_file'].text(_PATH, '/etc/galvan/sudo')}")
 
 
 def _port(field: Field) -> int:
@@ -173,6 +141,21 @@ def _unique(hosts: tuple[Host, ...], field: Field) -> None:
         other = by_address.setdefault(host.address, host.name)
         if other != host.name and host.role is Role.DATABASE:
             raise field.wrong(f"{host.name} and {other} have the same address {host.address}")
+
+
+_FIELDS: Mapping[str, Callable[[Field], object]] = {
+    "role": lambda said: Role(said.one_of(*(role.value for role in Role))),
+    "address": _address,
+    "ssh": lambda said: said.text(_SSH, "db1.example.org"),
+    "kind": lambda said: said.one_of(*_KINDS),
+    "user": lambda said: said.text(_USER, "dba"),
+    "port": _port,
+    "names": lambda said: tuple(item.text(_SSH, "db.example.org") for item in said.items()),
+    "identity": lambda said: said.text(_PATH, "~/.ssh/id_ed25519"),
+    "jump": lambda said: said.text(_JUMP, "bob@bastion:2222,inner"),
+    "become": _become,
+}
+"""How each field of a host is read."""
 
 
 def _probe(field: Field) -> ProbeAccount:
@@ -222,6 +205,9 @@ def dump(cluster: Cluster) -> str:
         entry |= {key: value for key, value in (("user", host.user), ("port", host.port)) if value}
         if host.names:
             entry["names"] = list(host.names)
+        entry |= {key: value for key, value in (("identity", host.identity), ("jump", host.jump)) if value}
+        if host.become:
+            entry["become"] = {"password_file": host.become.name.partition(":")[2]}
         hosts[host.name] = entry
     document: dict[str, Any] = {"cluster": cluster.name, "hosts": hosts}
     if cluster.ssh_config:
