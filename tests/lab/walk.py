@@ -170,12 +170,13 @@ def _refused(operator: Operator, ground: Ground, hosts: str, before: dict[str, s
     began = time.time()
     for verb, words in (("plan", ()), ("apply", ("--auto-approve",))):
         done = operator.run(verb, *words)
-        said = [line for line in done.stdout.splitlines() if re.search(ground.refused, line)]
+        said = re.search(ground.refused, done.stdout)
         assert done.returncode in (4, 5), done.stdout + done.stderr
         assert said, done.stdout + done.stderr
+        told = said.group(0)
     assert hashes() == before
     assert set(restarts(began).values()) == {0}
-    return Walked(ground, hosts, ended=f"refused: {said[0]}")
+    return Walked(ground, hosts, ended=f"refused: {told}")
 
 
 def _under_load(operator: Operator, verb: str, *words: str) -> tuple[dict[str, Any], lab.LoadReport]:
