@@ -58,7 +58,12 @@ def snapshot(group: Group, down: str = "") -> Snapshot:
             "wsrep_cluster_state_uuid": "u",
         }  # fmt: skip
         readings: dict[str, object] = {
-            VARIABLES.id: {"provider.pc.weight": str(group.weight(host.name)), "wsrep_cluster_address": "gcomm://x"},
+            VARIABLES.id: {
+                "provider.pc.weight": str(group.weight(host.name)),
+                "wsrep_cluster_address": "gcomm://x",
+                "version": "10.11.19-MariaDB",
+                "wsrep_sst_method": "rsync",
+            },
             STATUS.id: status,
             MOMENT.id: {"clock": "1.0", "disk_kb": "9000000", "bootstrap": "0", "transfer": "0"},
         }
