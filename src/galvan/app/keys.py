@@ -3,6 +3,7 @@
 Renewal makes a new key and certificate beside the live ones, puts them in place at the same path, tells the server and
 the provider to read them (`FLUSH SSL` does both; it is not replicated), and then compares what is served with the
 file. The old pair is kept on the host. One host at a time; a host that does not serve the new one is put back.
+Certificates that the owner brought are listed and never touched.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from galvan.model import (
     Unreadable,
     Unsafe,
 )
+from galvan.pki import judge
 from galvan.pki.certificate import describe, problems
 from galvan.pki.needs import make_key_and_request
 from galvan.pki.places import AUTHORITIES, Place, on_application, on_server
@@ -54,6 +56,7 @@ class Certified:
     not_after: float
     said: str
     now: float
+    brought: str = ""  # where the certificate lies that is not Galvan's
 
     @property
     def days(self) -> float:
@@ -74,6 +77,7 @@ class Certified:
             "sha256": self.sha256,
             "not_after": self.not_after,
             "judged": self.said,
+            "brought": self.brought,
         }
 
 
@@ -82,6 +86,11 @@ class Status:
     certificates: tuple[Certified, ...]
     unread: Mapping[str, str]
     snapshot: Snapshot
+
+    @property
+    def left(self) -> tuple[Certified, ...]:
+        """What a renewal leaves alone, because it is not Galvan's."""
+        return tuple(c for c in self.certificates if c.brought)
 
 
 async def status(desk: Desk) -> Status:
@@ -97,30 +106,43 @@ async def status(desk: Desk) -> Status:
 
 def _of(facts: HostFacts, snapshot: Snapshot) -> list[Certified]:
     application = facts.host.role is Role.APPLICATION
-    places = {"client": on_application()} if application else {name: on_server(name) for name in AUTHORITIES}
     found = []
-    for authority, place in places.items():
-        material = facts[APP_MATERIAL if application else MATERIAL].get(place.directory)
+    for authority in ("client",) if application else AUTHORITIES:
+        material = (
+            facts[APP_MATERIAL].get(on_application().directory) if application else judge.material(facts, authority)
+        )
         if material is None or not material.certificate:
             continue
         leaf, warn = describe(material.certificate), snapshot.cluster.policy.warn_days
-        trusted = [pem for name, pem in snapshot.cluster.authorities if name == authority] or [material.authority]
-        said = "; ".join(problems(leaf, trusted, snapshot.taken_at, warn_days=warn)) or "good"
+        ours = [] if material.brought else [pem for name, pem in snapshot.cluster.authorities if name == authority]
+        trusted = ours or [pem for pem in [material.authority] if pem]
+        wrong = problems(leaf, trusted, snapshot.taken_at, warn_days=warn) if trusted else ("no authority is named",)
         found.append(
-            Certified(facts.host.name, authority, leaf.sha256, leaf.not_before, leaf.not_after, said, snapshot.taken_at)
-        )
+            Certified(
+                facts.host.name, authority, leaf.sha256, leaf.not_before, leaf.not_after, "; ".join(wrong) or "good",
+                snapshot.taken_at, material.name if material.brought else "",
+            )
+        )  # fmt: skip
     return found
 
 
-async def renew(desk: Desk, everything: bool, told: Told) -> list[tuple[str, str, str]]:
-    """What was renewed: host, authority, SHA-256. Raises Unsafe where the cluster is not whole, NotHealed with the host put back."""
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """`renewed`: host, authority, SHA-256. `left`: what is not Galvan's, and so was not touched."""
+
+    renewed: tuple[tuple[str, str, str], ...]
+    left: tuple[Certified, ...]
+
+
+async def renew(desk: Desk, everything: bool, told: Told) -> Renewal:
+    """Raises Unsafe where the cluster is not whole, NotHealed with the host put back."""
     seen = await status(desk)
     if seen.unread:
         raise Unsafe("nothing was renewed: " + "; ".join(seen.unread.values()))
     warn = desk.cluster.policy.warn_days
-    due = [c for c in seen.certificates if everything or c.due or c.days <= warn]
+    due = [c for c in seen.certificates if not c.brought and (everything or c.due or c.days <= warn)]
     if not due:
-        return []
+        return Renewal((), seen.left)
     authorities = desk.authorities()
     for name in sorted({c.authority for c in due}):
         authorities.open(name)
@@ -132,7 +154,7 @@ async def renew(desk: Desk, everything: bool, told: Told) -> list[tuple[str, str
             renewed.append(
                 (certified.host, certified.authority, await _one(desk, ssh, facts, certified, seen.snapshot, told))
             )
-    return renewed
+    return Renewal(tuple(renewed), seen.left)
 
 
 async def ending(desk: Desk) -> tuple[Certified, ...]:

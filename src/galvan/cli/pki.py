@@ -23,7 +23,7 @@ def pki(words: argparse.Namespace, out: Output, desk: Desk) -> int:
     seen = asyncio.run(keys.status(desk))
     if out.json:
         out.document({"certificates": [c.shape() for c in seen.certificates], "unread": dict(seen.unread)})
-    rows = tuple((c.host, c.authority, c.ends, f"{c.days:.0f}", c.sha256[:16], c.said) for c in seen.certificates)
+    rows = tuple((c.host, _whose(c), c.ends, f"{c.days:.0f}", c.sha256[:16], c.said) for c in seen.certificates)
     out.table(Table("Certificates", ("host", "authority", "ends", "days left", "sha-256", "judged"), rows))
     for host, why in seen.unread.items():
         out.line(f"could not be read: {host}: {why}")
@@ -31,18 +31,26 @@ def pki(words: argparse.Namespace, out: Output, desk: Desk) -> int:
     return INCOMPLETE if seen.unread else OK
 
 
+def _whose(certified: keys.Certified) -> str:
+    return f"yours, for {certified.authority}" if certified.brought else certified.authority
+
+
 def _renew(words: argparse.Namespace, out: Output, desk: Desk) -> int:
     """Not OK where a certificate is about to end all the same: nobody reads what a timer's service prints."""
-    renewed = asyncio.run(keys.renew(desk, words.all, out.event))
+    done = asyncio.run(keys.renew(desk, words.all, out.event))
+    renewed = done.renewed
     ending = asyncio.run(keys.ending(desk))
     if out.json:
         out.document({
             "renewed": [{"host": host, "authority": authority, "sha256": sha} for host, authority, sha in renewed],
             "ending": [certified.shape() for certified in ending],
+            "left": [certified.shape() for certified in done.left],
         })  # fmt: skip
     out.line(
         f"{len(renewed)} certificates renewed; each is served and accepted by a peer" if renewed else "nothing is due"
     )
+    for c in done.left:
+        out.line(f"left alone: {c.brought} on {c.host} is not Galvan's; it ends {c.ends}, renew it where it came from")
     for certified in ending:
         days = f"in {certified.days:.0f} days, which is less than policy.warn_days"
         out.line(

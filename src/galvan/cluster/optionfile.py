@@ -80,7 +80,7 @@ def unquoted(text: str) -> str:
 
 
 def printed(text: str) -> dict[str, str]:
-    """The effective options out of `my_print_defaults`, last one wins, in one spelling.
+    """The effective options out of `my_print_defaults`, last one wins, in one spelling; in the order of the last ones.
 
     >>> printed("--ssl-cert=/a\\n--ssl_cert=/b\\n--skip-name-resolve")
     {'ssl_cert': '/b', 'skip_name_resolve': 'ON'}
@@ -89,5 +89,6 @@ def printed(text: str) -> dict[str, str]:
     for line in text.splitlines():
         if line.startswith("--"):
             name, _, value = line[2:].partition("=")
+            options.pop(same(name), None)
             options[same(name)] = value if "=" in line else "ON"
     return options

@@ -72,6 +72,7 @@ def path_of(facts: HostFacts) -> str:
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
     path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
     shows: dict[str, Value] = dict(seen)
+    filed = _filed(facts[CONFIG], entries)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
         now = [need for need in needs if need.stage is stage]
         before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
@@ -80,10 +81,10 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
             yield file.step(now[0].tip)
         pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
-            yield _restart(
-                file, text(facts[INSTALL], "unit"), members, {key: shows.get(key) for key in differs}, differs
-            )
+            was = {key: filed.get(key, shows.get(key)) for key in differs}
+            yield _restart(file, text(facts[INSTALL], "unit"), members, was, differs)
             shows |= differs
+            filed = {}
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
         yield from (_set_period(need, shows) for need in now if isinstance(need, ProviderOption) and need.live)
 
@@ -119,6 +120,24 @@ def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
             shown[f"provider.{need.name}"] = _SHOWN.get(need.value, need.value)
         elif isinstance(need, ProviderOption) and need.name == "socket.dynamic":
             shown["listener"] = "tcp" if need.value else "ssl"
+    return shown
+
+
+def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
+    """What a start would show of certificates that the owner's option files name. He may have named some and not
+    restarted: a restart that is undone by a restart then ends there, and not where the server was. `own`: Galvan's
+    file, whose lines are taken out by the undo."""
+    shown: dict[str, Value] = {}
+    order = list(config)
+    if config.get("ssl_cert") and ("mysqld", "ssl_cert") not in own:
+        shown = {name: config[name] for name in ("ssl_ca", "ssl_cert", "ssl_key") if config.get(name)}
+        if "ssl" not in config or order.index("ssl") < order.index("ssl_cert"):
+            shown["have_ssl"] = "YES"
+    options = {} if OPTIONS in own else provider.parse(str(config.get("wsrep_provider_options") or ""))
+    if options.get("socket.ssl_cert") and provider.yes(options.get("socket.ssl", "yes")):
+        named = [key for key in ("socket.ssl_key", "socket.ssl_cert", "socket.ssl_ca") if key in options]
+        shown |= {"provider.socket.ssl": "YES", **{f"provider.{key}": options[key] for key in named}}
+        shown["listener"] = "tcp" if provider.yes(options.get("socket.dynamic")) else "ssl"
     return shown
 
 

@@ -126,13 +126,13 @@ known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) -
 for name in $unknown; do
   printf '%s\n' "$known" | grep -qx "$name" || case $name in wsrep-*|ssl-*|tls-*) printf '%s\n' "$known" | grep -q "^$name" || echo "the server does not know the option $name" ;; *) echo "the server does not know the option $name" ;; esac
 done
-files=$(grep -o '/[^";= ]*\.pem' {{own}} | sort -u)
+files=$(grep -Eo '/[^";= ]*\.(pem|key|crt|cer)' {{own}} | sort -u)
 for file in $files; do run test -r "$file" || echo "the server's user {{user}} cannot read $file"; done
 for dir in $(for file in $files; do dirname "$file"; done | sort -u); do
-  [ -e "$dir/cert.pem" ] && [ -e "$dir/key.pem" ] || continue
+  for file in cert key ca; do printf '%s\n' "$files" | grep -qxF "$dir/$file.pem" && [ -e "$dir/$file.pem" ] || continue 2; done
   [ "$(openssl x509 -in "$dir/cert.pem" -noout -pubkey)" = "$(openssl pkey -in "$dir/key.pem" -pubout)" ] || echo "$dir/key.pem does not belong to $dir/cert.pem"
   for purpose in sslserver sslclient; do
-    openssl verify -purpose $purpose -CAfile "$dir/ca.pem" "$dir/cert.pem" >/dev/null 2>&1 || echo "$dir/cert.pem does not verify as $purpose under $dir/ca.pem"
+    openssl verify -purpose $purpose -CAfile "$dir/ca.pem" -untrusted "$dir/cert.pem" "$dir/cert.pem" >/dev/null 2>&1 || echo "$dir/cert.pem does not verify as $purpose under $dir/ca.pem"
   done
 done
 """

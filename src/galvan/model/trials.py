@@ -70,11 +70,13 @@ class Served:
 @dataclass(frozen=True, slots=True)
 class GroupHello:
     """A TLS hello at the group port, with a credential: `none`, `foreign`, or a directory on the vantage host
-    that holds cert.pem and key.pem. Never a silent connection: one of those stalls a cluster in dynamic mode."""
+    that holds cert.pem and key.pem; with `key`, a certificate's file there, and its key's.
+    Never a silent connection: one of those stalls a cluster in dynamic mode."""
 
     address: str
     port: int
     credential: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,18 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from galvan.model import Unreadable
 from galvan.pki.authority import CURVES, DAY, LEAST_RSA
+from galvan.pki.chain import chain_of, extension, load
 from galvan.pki.names import as_address
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-T = TypeVar("T", bound="x509.ExtensionType")
-
 SERVER, CLIENT = "server", "client"
 WEAK_HASHES = frozenset({"md5", "sha1"})
-LONGEST_CHAIN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +47,10 @@ def describe(pem: str) -> Leaf:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
-    first = _load(pem)[0]
+    first = load(pem)[0]
     try:
-        sans = _extension(first, x509.SubjectAlternativeName)
-        basic = _extension(first, x509.BasicConstraints)
+        sans = extension(first, x509.SubjectAlternativeName)
+        basic = extension(first, x509.BasicConstraints)
         key, bits = _key(first)
         return Leaf(
             subject=first.subject.rfc4514_string(),
@@ -108,12 +106,12 @@ def _time(leaf: Leaf, now: float, warn_days: int) -> Iterator[str]:
 
 
 def _trust(leaf: Leaf, authorities: Sequence[str], now: float) -> Iterator[str]:
-    trusted = [certificate for pem in authorities for certificate in _load(pem)]
-    first, *beside = _load(leaf.pem)
+    trusted = [certificate for pem in authorities for certificate in load(pem)]
+    first, *beside = load(leaf.pem)
     whom = " or ".join(dict.fromkeys(_common_name(c.subject) or c.subject.rfc4514_string() for c in trusted))
-    if not _reaches(first, [*beside, *trusted], trusted, None):
+    if not chain_of(first, [*beside, *trusted], trusted, None):
         yield f"it does not chain to the authority {whom}: {leaf.issuer or 'nobody'} issued it"
-    elif not _reaches(first, [*beside, *trusted], trusted, now):
+    elif not chain_of(first, [*beside, *trusted], trusted, now):
         yield f"an authority on its chain to {whom} has expired, or is not valid yet"
 
 
@@ -140,13 +138,18 @@ def _strength(leaf: Leaf) -> Iterator[str]:
 
 
 def _missing(leaf: Leaf, wanted: Sequence[str]) -> Iterator[str]:
+    for said in lacking(leaf, wanted):
+        yield f"it does not name the address {said}" if as_address(said) else f"it does not name {said}"
+
+
+def lacking(leaf: Leaf, wanted: Sequence[str]) -> Iterator[str]:
+    """The names and addresses that the certificate does not speak for."""
     addresses = {ipaddress.ip_address(address) for address in leaf.addresses}
     for said in dict.fromkeys(wanted):
         address = as_address(said)
-        if address is not None and address not in addresses:
-            yield f"it does not name the address {said}"
-        elif address is None and not any(_covers(name, said) for name in leaf.names):
-            yield f"it does not name {said}"
+        held = any(_covers(name, said) for name in leaf.names) if address is None else address in addresses
+        if not held:
+            yield said
 
 
 def _covers(pattern: str, name: str) -> bool:
@@ -157,66 +160,14 @@ def _covers(pattern: str, name: str) -> bool:
     return pattern == name
 
 
-def _reaches(
-    of: x509.Certificate,
-    pool: Sequence[x509.Certificate],
-    trusted: Sequence[x509.Certificate],
-    now: float | None,
-    depth: int = 0,
-) -> bool:
-    """Whether a chain of signatures leads to a self-signed trusted certificate; `now` None leaves lifetimes out."""
-    if of in trusted and of.subject == of.issuer:
-        return True
-    if depth >= LONGEST_CHAIN:
-        return False
-    above = (c for c in pool if c != of and _issued(c, of, depth) and (now is None or _alive(c, now)))
-    return any(_reaches(c, pool, trusted, now, depth + 1) for c in above)
-
-
-def _issued(above: x509.Certificate, below: x509.Certificate, between: int) -> bool:
-    """`between`: how many authorities stand between `above` and the leaf; a path length may forbid them."""
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
-    try:
-        basic = _extension(above, x509.BasicConstraints)
-        if not basic or not basic.ca or (basic.path_length is not None and basic.path_length < between):
-            return False
-        below.verify_directly_issued_by(above)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _alive(certificate: x509.Certificate, now: float) -> bool:
-    return certificate.not_valid_before_utc.timestamp() <= now < certificate.not_valid_after_utc.timestamp()
-
-
-def _load(pem: str) -> list[x509.Certificate]:
-    from cryptography import x509
-
-    try:
-        return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
-        raise Unreadable(f"this is no certificate in PEM: {error}") from None
-
-
-def _extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
-    from cryptography import x509
-
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
 def _purposes(certificate: x509.Certificate) -> frozenset[str]:
-    """A certificate that states no purpose may be used for both."""
+    """A certificate that states no purpose may be used for both. `anyExtendedKeyUsage` counts for neither: OpenSSL,
+    which decides for server and provider, does not take it."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    stated = _extension(certificate, x509.ExtendedKeyUsage)
-    if stated is None or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in stated:
+    stated = extension(certificate, x509.ExtendedKeyUsage)
+    if stated is None:
         return frozenset({SERVER, CLIENT})
     known = {ExtendedKeyUsageOID.SERVER_AUTH: SERVER, ExtendedKeyUsageOID.CLIENT_AUTH: CLIENT}
     return frozenset(known[oid] for oid in stated if oid in known)

@@ -1,18 +1,23 @@
-"""What the look of `needs.judge_material` found: the certificate, the key and the trust in each directory of a host."""
+"""What the look of `needs.judge_material` found: certificate, key and trust, in each directory and at each place that an
+option file of the host names."""
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from galvan.model import Unreadable
+from galvan.pki.certificate import Leaf, describe
+from galvan.pki.chain import belongs, dials
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DATE = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ([1-9]\d{3}) GMT")
 _STAT = re.compile(r"([0-7]{1,5}):(\d+):([^:]+):([^:]+):(/.*)")
-_TAGS = frozenset({"missing", "unable", "user", "gid", "stat", "x509", "key", "pem", "as-user", "verify", "end"})
+_TAGS = frozenset({"missing", "unable", "user", "gid", "at", "stat", "key", "pem", "as-user", "verify", "end"})
+_PURPOSE = "certificate purpose"  # in both of OpenSSL's sentences about it
+_FILES = ("cert", "key", "ca")
+BROUGHT = "brought:"
+"""Before the authority's name: material that an option file of the owner names, not what lies in Galvan's place."""
 
 Section = tuple[str, str, tuple[str, ...]]
 
@@ -31,34 +36,31 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
-    """What openssl says of cert.pem. `not_before`, `not_after`: seconds since the epoch."""
-
-    sha256: str
-    serial: str
-    subject: str
-    not_before: float
-    not_after: float
-
-
-@dataclass(frozen=True, slots=True)
 class Material:
-    """One directory. `serves`, `dials`: empty where the chain holds as a server's and as a client's certificate,
-    openssl's sentence where it does not. `files`: those that exist, by name (`ca`, `cert`, `key`)."""
+    """One key, its certificate and its trust. `paths`: where they are looked for, by `cert`, `key` and `ca`; one that no
+    option file names is left out. `serves`, `dials`: empty where the chain holds as a server's and as a client's
+    certificate, a sentence where it does not. `files`: those that exist, by the same names."""
 
-    directory: str
+    directory: str  # of all three, or (of what the owner brought) of the authority's file
     user: str
     present: bool
-    own: Kept | None = None  # None only where the directory is missing
+    paths: Mapping[str, str] = field(default_factory=dict)
+    brought: bool = False
+    own: Kept | None = None  # whose the directory is; None only where it is missing
     files: Mapping[str, Kept] = field(default_factory=dict)
     readable: frozenset[str] = frozenset()
-    printed: Printed | None = None
-    key_opens: bool = False
+    leaf: Leaf | None = None
+    public: str = ""  # the key's public half, where openssl opens it as the mysql user
     key_belongs: bool = False
     serves: str = "not tried"
     dials: str = "not tried"
     certificate: str = field(default="", repr=False)
     authority: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """What a DBA would call it: the directory, or the certificate that is named in an option file."""
+        return self.paths.get("cert", "a certificate without a name") if self.brought else self.directory
 
     @property
     def key_is_private(self) -> bool:
@@ -69,46 +71,77 @@ class Material:
         return not key.mode & 0o037 and (key.group_is_ours or not key.mode & 0o040)
 
 
+@lru_cache(256)
 def parse_material(text: str) -> Mapping[str, Material]:
-    """By directory. Raises Unreadable for whatever is not the whole output of the look, and where it could not look."""
+    """By directory, and by `brought:AUTHORITY`. Raises Unreadable for whatever is not the whole output of the look, and
+    where it could not look. Two facts read the same text, and the chains in it are verified once."""
     sections = _sections(text)
     if unable := next((said for tag, said, _ in sections if tag == "unable"), None):
         raise Unreadable(f"the certificates could not be judged: {unable}")
-    found = {said: Material(said, "", present=False) for tag, said, _ in sections if tag == "missing"}
-    stat = [line for tag, _, lines in sections if tag == "stat" for line in lines]
+    found = {
+        said: Material(said, "", present=False, paths=_inside(said)) for tag, said, _ in sections if tag == "missing"
+    }
     if all(tag in ("missing", "end") for tag, _, _ in sections):
         return found
+    stat = [line for tag, _, lines in sections if tag == "stat" for line in lines]
     user, gid = _one(sections, "user"), _one(sections, "gid")
     kept = dict(_kept(line, gid) for line in stat)
-    looked = [said for tag, said, _ in sections if tag == "as-user" and said not in found]
-    if not looked or not set(looked) <= kept.keys():
-        raise Unreadable("the look at the certificates did not say whose the directories are")
-    for directory in looked:
-        found[directory] = _material(directory, user, kept, sections)
+    named = {said: lines for tag, said, lines in sections if tag == "at"}
+    looked = [said for tag, said, _ in sections if tag == "as-user"]
+    if not looked or looked != list(named) or any(len(lines) != 4 for lines in named.values()):
+        raise Unreadable("the look at the certificates did not say of each place what it holds")
+    for label, (directory, *paths) in named.items():
+        if directory not in kept and not label.startswith(BROUGHT):
+            raise Unreadable("the look at the certificates did not say whose the directories are")
+        places = {name: path for name, path in zip(_FILES, paths, strict=True) if path.startswith("/")}
+        bare = Material(directory, user, True, places, label.startswith(BROUGHT), kept.get(directory))
+        found[label] = _material(bare, label, kept, sections)
     return found
 
 
-def _material(directory: str, user: str, kept: Mapping[str, Kept], sections: Sequence[Section]) -> Material:
+def _inside(directory: str) -> dict[str, str]:
+    return {name: f"{directory}/{name}.pem" for name in _FILES}
+
+
+def _material(bare: Material, label: str, kept: Mapping[str, Kept], sections: Sequence[Section]) -> Material:
     def lines(tag: str, said: str) -> tuple[str, ...]:
         return next((lines for t, s, lines in sections if (t, s) == (tag, said)), ())
 
-    printed = lines("x509", directory)
-    own, key = _block("\n".join(printed), "PUBLIC KEY"), _block("\n".join(lines("key", directory)), "PUBLIC KEY")
-    return Material(
-        directory=directory,
-        user=user,
-        present=True,
-        own=kept[directory],
-        files={f: kept[path] for f in ("ca", "cert", "key") if (path := f"{directory}/{f}.pem") in kept},
-        readable=frozenset(line.removeprefix("reads ") for line in lines("as-user", directory)),
-        printed=_printed(printed) if own else None,
-        key_opens=bool(key),
-        key_belongs=bool(key) and key == own,
-        serves=_verdict(lines("verify", f"sslserver {directory}")),
-        dials=_verdict(lines("verify", f"sslclient {directory}")),
-        certificate="".join(line + "\n" for line in lines("pem", f"{directory}/cert.pem")),
-        authority="".join(line + "\n" for line in lines("pem", f"{directory}/ca.pem")),
+    def pem(name: str) -> str:
+        return "".join(line + "\n" for line in lines("pem", bare.paths.get(name, "")))
+
+    key, certificate, authority = _block("\n".join(lines("key", label)), "PUBLIC KEY"), pem("cert"), pem("ca")
+    leaf, serves = _leaf(certificate), _verdict(lines("verify", label))
+    return replace(
+        bare,
+        files={name: kept[path] for name, path in bare.paths.items() if path in kept},
+        readable=frozenset(line.removeprefix("reads ") for line in lines("as-user", label)),
+        leaf=leaf,
+        public=key,
+        key_belongs=bool(key) and leaf is not None and belongs(certificate, key),
+        serves=serves,
+        dials=_dials(serves, certificate, authority) if leaf else "not tried",
+        certificate=certificate,
+        authority=authority,
     )
+
+
+def _leaf(certificate: str) -> Leaf | None:
+    try:
+        return describe(certificate)
+    except Unreadable:
+        return None
+
+
+def _dials(serves: str, certificate: str, authority: str) -> str:
+    """What keeps a chain from holding keeps it from holding for a client too; only the purpose is another."""
+    if serves and _PURPOSE not in serves:
+        return serves
+    try:
+        why = dials(certificate, authority)
+    except Unreadable as unread:
+        return str(unread)
+    return why or ("not tried" if serves else "")
 
 
 def complaints(material: Material) -> Iterator[str]:
@@ -116,40 +149,55 @@ def complaints(material: Material) -> Iterator[str]:
     if not material.present:
         yield f"there is no {material.directory}"
         return
-    yield from _files(material, material.directory)
-    yield from _key(material, material.directory)
-    if material.printed is not None and {"ca", "cert"} <= material.readable:
-        for side, why in (("server", material.serves), ("client", material.dials)):
+    yield from _files(material)
+    yield from _key(material)
+    if material.leaf is not None and {"ca", "cert"} <= material.readable:
+        under = material.paths["ca"] if material.brought else "ca.pem beside it"
+        untried = material.serves and material.dials == "not tried"
+        for side, why in (("server", material.serves), ("client", "" if untried else material.dials)):
             if why:
-                yield f"{material.directory}/cert.pem does not hold as a {side}'s under ca.pem beside it: {why}"
+                yield f"{material.paths['cert']} does not hold as a {side}'s under {under}: {why}"
 
 
-def _files(material: Material, at: str) -> Iterator[str]:
-    if (own := material.own) and (own.owner != "root" or own.mode & 0o022):
-        yield f"{at} may be changed by others than root ({own}): whoever can, decides whom this host trusts"
+def _files(material: Material) -> Iterator[str]:
+    trusty = ("root", material.user) if material.brought else ("root",)
+    others = 0o002 if material.brought and material.own and material.own.group_is_ours else 0o022
+    if (own := material.own) and (own.owner not in trusty or own.mode & others):
+        yield (
+            f"{material.directory} may be changed by others than {' and '.join(trusty)} ({own}): "
+            "whoever can, decides whom this host trusts"
+        )
     for name in ("ca", "cert", "key"):
-        if name not in material.files:
-            yield f"{at}/{name}.pem is missing"
+        if name not in material.paths:
+            yield f"no option file names {_NEEDED[name]} beside {' and '.join(material.paths.values())}"
+        elif name not in material.files:
+            yield f"{material.paths[name]} is missing"
         elif name not in material.readable:
-            yield f"the user {material.user} cannot read {at}/{name}.pem ({material.files[name]})"
-    if "cert" in material.files and material.printed is None:
-        yield f"{at}/cert.pem is no certificate that openssl can read"
+            yield f"the user {material.user} cannot read {material.paths[name]} ({material.files[name]})"
+    if "cert" in material.files and material.leaf is None:
+        yield f"{material.paths['cert']} is no certificate that can be read"
 
 
-def _key(material: Material, at: str) -> Iterator[str]:
+_NEEDED = {"ca": "an authority", "cert": "a certificate", "key": "a key"}
+
+
+def _key(material: Material) -> Iterator[str]:
     if "key" not in material.files:
         return
+    key = material.paths["key"]
     if not material.key_is_private:
-        yield f"{at}/key.pem may be opened by others than {material.user} ({material.files['key']})"
-    if not material.key_opens:
-        yield f"{at}/key.pem is no private key that openssl opens without a passphrase"
-    elif material.printed is not None and not material.key_belongs:
-        yield f"{at}/key.pem does not belong to {at}/cert.pem"
+        yield f"{key} may be opened by others than {material.user} ({material.files['key']})"
+    if "key" not in material.readable:
+        return
+    if not material.public:
+        yield f"{key} is no private key that openssl opens without a passphrase"
+    elif material.leaf is not None and not material.key_belongs:
+        yield f"{key} does not belong to {material.paths['cert']}"
 
 
 def _sections(text: str) -> list[Section]:
     lines = text.removesuffix("\n").split("\n")
-    if not lines or lines[0] != "@galvan-material 1" or lines[-1] != "@end":
+    if not lines or lines[0] != "@galvan-material 2" or lines[-1] != "@end":
         raise Unreadable(f"the look at the certificates is not whole: it begins {text[:60]!r} and ends {text[-60:]!r}")
     sections: list[Section] = []
     for line in lines[1:]:
@@ -179,28 +227,6 @@ def _kept(line: str, gid: str) -> tuple[str, Kept]:
         raise Unreadable(f"no owner and mode can be read from {line[:80]!r}")
     mode, group_id, owner, group, path = match.groups()
     return path, Kept(int(mode, 8), owner, group, group_id in (gid, "0"))
-
-
-def _printed(lines: Sequence[str]) -> Printed:
-    said = {key.strip().lower(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
-    try:
-        return Printed(
-            sha256=said["sha256 fingerprint"].replace(":", "").lower(),
-            serial=said["serial"].lower().lstrip("0") or "0",
-            subject=said["subject"],
-            not_before=_epoch(said["notbefore"]),
-            not_after=_epoch(said["notafter"]),
-        )
-    except KeyError as missing:
-        raise Unreadable(f"openssl did not say the certificate's {missing}") from None
-
-
-def _epoch(text: str) -> float:
-    match = _DATE.fullmatch(text)
-    if not match or match.group(1) not in _MONTHS:
-        raise Unreadable(f"{text[:40]!r} is no date of openssl's")
-    month, day, hour, minute, second, year = match.groups()
-    return float(calendar.timegm((int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))))
 
 
 def _block(text: str, kind: str) -> str:

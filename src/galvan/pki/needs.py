@@ -49,26 +49,26 @@ def make_key_and_request(
     return Shell(_fill(_MAKE, values))
 
 
-def judge_material(directories: Sequence[str], mysql_user: str = "mysql") -> Shell:
+def judge_material(directories: Sequence[str], mysql_user: str = "mysql", *, brought: bool = False) -> Shell:
     """One read-only look at all directories, for `material.parse_material`. Needs root.
 
-    A directory that is missing costs no process. Otherwise four processes in all (stat, awk, id, and the shell of
-    the mysql user), and four of openssl for each directory: what the certificate says, the key's public half, and
-    whether the chain holds for a server and for a client, the last two as the mysql user would see it. Private keys
-    are opened by openssl alone; of other files only certificate blocks are printed. Its output does not change from
-    one run to the next while nothing changed, so that the fact is stable.
+    `brought`: also at what the server's own option files name as `ssl_*` and `socket.ssl_*`, where that is not in one
+    of the directories. A directory that is missing costs no process. Otherwise a handful (stat, awk, id, the shell of
+    the mysql user), and for each key and certificate two of openssl as the mysql user: does the key open, and does the
+    chain hold as a server's. What the certificate says, and what it may be used for as a client, is read from the
+    certificate itself. Private keys are opened by openssl alone; of other files only certificate blocks are printed.
+    Its output does not change from one run to the next while nothing changed, so that the fact is stable.
     """
     if not _USER.fullmatch(mysql_user):
         raise BadInput(f"{mysql_user!r} is no name of a user")
     paths = [at(directory).directory for directory in directories]
-    as_user = _fill(_AS_USER, {"directories": paths})
     values = {
         "directories": paths,
-        "files": [f"{path}{file}" for path in paths for file in ("", "/ca.pem", "/cert.pem", "/key.pem")],
+        "certificates": [" ".join(f"{path}/cert.pem" for path in paths)],
         "user": [mysql_user],
-        "program": [as_user],
+        "program": [_fill(_AS_USER, {})],
     }
-    return Shell(_fill(_JUDGE, values))
+    return Shell(_fill(_JUDGE.replace("{{brought}}", _BROUGHT if brought else ""), values))
 
 
 def _parents(directory: str) -> list[str]:
@@ -137,11 +137,12 @@ LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH
 """
     + _TRUST_NOTHING
     + r"""
-echo '@galvan-material 1'
-set --
+echo '@galvan-material 2'
+set -f --
 for d in {{directories}}; do
-  if [ -d "$d" ]; then set -- "$@" "$d"; else echo "@missing $d"; fi
+  if [ -d "$d" ]; then set -- "$@" "$d" "$d" "$d/cert.pem" "$d/key.pem" "$d/ca.pem"; else echo "@missing $d"; fi
 done
+{{brought}}
 unable() { echo "@unable $1"; echo '@end'; exit 0; }
 [ $# -gt 0 ] || { echo '@end'; exit 0; }
 [ -O / ] || unable 'a look at keys needs root'
@@ -149,51 +150,86 @@ command -v openssl >/dev/null || unable 'openssl is not installed'
 gid=$(id -g {{user}} 2>/dev/null) || unable 'there is no user '{{user}}
 echo '@user '{{user}}
 echo "@gid $gid"
+names() { while [ $# -gt 4 ]; do echo "@at $1"; printf '%s\n' "$2" "$3" "$4" "$5"; shift 5; done; }
+names "$@"
 echo '@stat'
-stat -L -c '%a:%g:%U:%G:%n' {{files}} 2>/dev/null
-for d; do
-  if [ -f "$d/cert.pem" ]; then
-    echo "@x509 $d"
-    openssl x509 -in "$d/cert.pem" -noout -fingerprint -sha256 -dates -serial -subject -nameopt RFC2253 -pubkey 2>/dev/null
-  fi
-  if [ -f "$d/key.pem" ]; then
-    echo "@key $d"
-    openssl pkey -in "$d/key.pem" -passin pass: -pubout 2>/dev/null
-  fi
-done
-set --
-for d in {{directories}}; do
-  for f in "$d/cert.pem" "$d/ca.pem"; do [ -f "$f" ] && [ -r "$f" ] && set -- "$@" "$f"; done
-done
-[ $# -eq 0 ] || awk '
-  FNR == 1 { print "@pem " FILENAME; on = 0 }
-  { sub(/\r$/, "") }
-  /^-----BEGIN / { on = ($0 == "-----BEGIN CERTIFICATE-----") }
-  on && FNR < 5000 && /^[-A-Za-z0-9+\/= ]+$/ { print }
-  /^-----END / { on = 0 }' "$@"
-as_user() {
-  if command -v setpriv >/dev/null && setpriv --reuid {{user}} --regid "$gid" --init-groups -- sh -c "$1" 2>/dev/null; then return 0; fi
-  if command -v runuser >/dev/null && runuser -u {{user}} -- sh -c "$1" 2>/dev/null; then return 0; fi
-  su -s /bin/sh {{user}} -c "$1" 2>/dev/null
+stat -L -c '%a:%g:%U:%G:%n' "$@" 2>/dev/null
+certificates() {
+  left=$#
+  while [ "$left" -gt 0 ]; do
+    for f in "$3" "$5"; do [ -f "$f" ] && [ -r "$f" ] && set -- "$@" "$f"; done
+    shift 5; left=$((left - 5))
+  done
+  [ $# -eq 0 ] || awk '
+    FNR == 1 { print "@pem " FILENAME; on = 0 }
+    { sub(/\r$/, "") }
+    /^-----BEGIN / { on = ($0 == "-----BEGIN CERTIFICATE-----") }
+    on && FNR < 5000 && /^[-A-Za-z0-9+\/= ]+$/ { print }
+    /^-----END / { on = 0 }' "$@"
 }
-as_user {{program}} || unable 'neither setpriv nor runuser nor su could become '{{user}}
+certificates "$@"
+as_user() {
+  if command -v setpriv >/dev/null && setpriv --reuid {{user}} --regid "$gid" --init-groups -- sh -c "$@" 2>/dev/null; then return 0; fi
+  if command -v runuser >/dev/null && runuser -u {{user}} -- sh -c "$@" 2>/dev/null; then return 0; fi
+  su -s /bin/sh {{user}} -c "$@" 2>/dev/null
+}
+as_user {{program}} sh "$@" || unable 'neither setpriv nor runuser nor su could become '{{user}}
 echo '@end'
 ) </dev/null
 """
 )
 
+# The last spelling of an option wins, dashes and underscores are the same, and a path that does not begin at the root
+# begins at the data directory. A provider without socket.ssl_ca trusts its own certificate's file. PXC puts the
+# server's files, or those that it made itself in the data directory, into the provider's options.
+_BROUGHT = r"""
+found=$(my_print_defaults --mysqld 2>/dev/null | awk -v known={{certificates}} '
+  function full(path) { return path == "" ? "(none)" : path ~ /^\// ? path : data "/" path }
+  function put(what, cert, key, ca, dir) {
+    if (cert == "" && key == "" || (full(cert) in ours)) return
+    dir = full(ca == "" ? cert : ca); sub(/\/[^\/]*$/, "", dir); if (dir == "") dir = "/"
+    print "brought:" what; print dir; print full(cert); print full(key); print full(ca)
+  }
+  function trim(text) { gsub(/^[ \t]+|[ \t]+$/, "", text); return text }
+  BEGIN { n = split(known, word, " "); for (i = 1; i <= n; i++) ours[word[i]] }
+  {
+    at = index($0, "="); name = at ? substr($0, 3, at - 3) : substr($0, 3); name = tolower(name); gsub(/-/, "_", name)
+    sub(/^loose_/, "", name); said[name] = at ? substr($0, at + 1) : "ON"
+  }
+  END {
+    data = said["datadir"] == "" ? "/var/lib/mysql" : said["datadir"]; sub(/\/+$/, "", data)
+    put("client", said["ssl_cert"], said["ssl_key"], said["ssl_ca"])
+    n = split(said["wsrep_provider_options"], part, ";")
+    for (i = 1; i <= n; i++) if (at = index(part[i], "=")) of[trim(substr(part[i], 1, at - 1))] = trim(substr(part[i], at + 1))
+    cert = of["socket.ssl_cert"]; key = of["socket.ssl_key"]; ca = of["socket.ssl_ca"]
+    if (cert == "" && key == "" && tolower(said["pxc_encrypt_cluster_traffic"]) ~ /^(on|1|true|yes)$/) {
+      cert = said["ssl_cert"] == "" ? "server-cert.pem" : said["ssl_cert"]
+      key = said["ssl_key"] == "" ? "server-key.pem" : said["ssl_key"]; ca = said["ssl_ca"] == "" ? "ca.pem" : said["ssl_ca"]
+    }
+    put("cluster", cert, key, ca == "" ? cert : ca)
+  }')
+IFS='
+'
+set -- "$@" $found
+unset IFS
+"""
+
 _AS_USER = (
     _TRUST_NOTHING  # once more: su may not hand the environment on
     + r"""
-for d in {{directories}}; do
-  echo "@as-user $d"
-  for f in ca cert key; do [ -f "$d/$f.pem" ] && [ -r "$d/$f.pem" ] && echo "reads $f"; done
-  if [ -r "$d/ca.pem" ] && [ -r "$d/cert.pem" ]; then
-    for p in sslserver sslclient; do
-      echo "@verify $p $d"
-      openssl verify -purpose $p -no-CApath -CAfile "$d/ca.pem" -untrusted "$d/cert.pem" "$d/cert.pem" 2>&1
-    done
+while [ $# -gt 4 ]; do
+  echo "@as-user $1"
+  [ -f "$5" ] && [ -r "$5" ] && echo 'reads ca'
+  [ -f "$3" ] && [ -r "$3" ] && echo 'reads cert'
+  if [ -f "$4" ] && [ -r "$4" ]; then
+    echo 'reads key'; echo "@key $1"
+    openssl pkey -in "$4" -passin pass: -pubout 2>/dev/null
   fi
+  if [ -f "$5" ] && [ -r "$5" ] && [ -f "$3" ] && [ -r "$3" ]; then
+    echo "@verify $1"
+    openssl verify -purpose sslserver -no-CApath -CAfile "$5" -untrusted "$3" "$3" 2>&1
+  fi
+  shift 5
 done
 exit 0
 """

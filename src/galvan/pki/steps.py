@@ -23,7 +23,7 @@ from galvan.pki.material import Material, complaints, parse_material
 from galvan.pki.needs import judge_material, make_key_and_request
 from galvan.pki.places import AUTHORITIES, Place, on_application, on_server
 
-_SERVER = judge_material([on_server(authority).directory for authority in AUTHORITIES])
+_SERVER = judge_material([on_server(authority).directory for authority in AUTHORITIES], brought=True)
 _APPLICATION = judge_material([on_application().directory], "root")
 _APP = frozenset({Role.APPLICATION})
 
@@ -35,13 +35,15 @@ def sound(output: str, anyones: bool = False) -> State:
     """
     state: dict[str, str] = {}
     for directory, material in parse_material(output).items():
+        if material.brought:
+            continue
         if material.present:
             key = material.files.get("key")
             excused = anyones and key is not None and not key.mode & 0o077
             wrong = [told for told in complaints(material) if not (excused and "may be opened by others" in told)]
             state[f"{directory} sound"] = "no" if wrong else "yes"
-        if material.printed:
-            state[f"{directory} is {material.printed.sha256}"] = "yes"
+        if material.leaf:
+            state[f"{directory} is {material.leaf.sha256}"] = "yes"
     return state
 
 

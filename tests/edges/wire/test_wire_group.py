@@ -156,3 +156,9 @@ def test_a_foreign_credential_leaves_no_file(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     present(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_certificates_own_file_is_shown_with_its_chain() -> None:
+    """openssl takes only the first certificate out of the file of -cert; the member must see the intermediates too."""
+    text = script("10.0.0.1", 4567, "/etc/ssl/shop/server.pem", "/etc/ssl/shop/server.key")
+    assert "-cert /etc/ssl/shop/server.pem -key /etc/ssl/shop/server.key -cert_chain /etc/ssl/shop/server.pem" in text

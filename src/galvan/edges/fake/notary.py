@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from galvan.cluster import provider
+from galvan.edges.fake import options
 from galvan.edges.fake.machines import File, Machine
 from galvan.model import Signed
 from galvan.pki import authority as pki
@@ -60,27 +61,6 @@ def _public(pem: str) -> str:
 
 
 @cache
-def _printed(pem: str) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-
-    leaf = x509.load_pem_x509_certificate(pem.encode())
-    digest = leaf.fingerprint(hashes.SHA256()).hex().upper()
-    public = leaf.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )  # fmt: skip
-    return (
-        f"sha256 Fingerprint={':'.join(digest[i : i + 2] for i in range(0, len(digest), 2))}\n"
-        f"notBefore={_date(leaf.not_valid_before_utc)}\nnotAfter={_date(leaf.not_valid_after_utc)}\n"
-        f"serial={leaf.serial_number:X}\nsubject={leaf.subject.rfc4514_string()}\n{public.decode()}"
-    )
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%b} {moment.day:2d} {moment:%H:%M:%S %Y} GMT"
-
-
-@cache
 def _verify(leaf: str, trusted: str) -> str:
     """Empty where the chain holds, else openssl's sentence."""
     from cryptography import x509
@@ -97,44 +77,54 @@ def _verify(leaf: str, trusted: str) -> str:
 def look(machine: Machine, directories: tuple[str, ...], user: str, gid: int) -> str:
     """The whole output of `pki.needs.judge_material`."""
     there = [d for d in directories if machine.has(d)]
-    lines = ["@galvan-material 1", *(f"@missing {d}" for d in directories if d not in there)]
-    if there:
-        stat = [line for d in there for line in _stat(machine.files, d, user, gid)]
-        lines += [f"@user {user}", f"@gid {gid}", "@stat", *stat]
-        for directory in there:
-            lines += _opened(machine.files, directory)
-        for directory in there:
-            lines += _as_user(machine.files, directory)
+    places = [(d, d, f"{d}/cert.pem", f"{d}/key.pem", f"{d}/ca.pem") for d in there]
+    places += _brought(machine, directories) if machine.server else []
+    lines = ["@galvan-material 2", *(f"@missing {d}" for d in directories if d not in there)]
+    if places:
+        lines += [f"@user {user}", f"@gid {gid}"]
+        lines += [line for label, *rest in places for line in (f"@at {label}", *rest)]
+        lines += ["@stat", *(line for _, d, *files in places for line in _stat(machine.files, d, files, user, gid))]
+        for _, _, cert, _, ca in places:
+            lines += [line for path in (cert, ca) for line in _pem(machine.files, path)]
+        for label, _, *files in places:
+            lines += _as_user(machine.files, label, *files)
     return "\n".join([*lines, "@end", ""])
 
 
-def _stat(files: Mapping[str, File], directory: str, user: str, gid: int) -> list[str]:
-    group = f"{gid}:root:{user}"
-    said = [f"750:{group}:{directory}"]
-    for name in ("ca", "cert", "key"):
-        if file := files.get(f"{directory}/{name}.pem"):
+def _brought(machine: Machine, directories: tuple[str, ...]) -> list[tuple[str, str, str, str, str]]:
+    """What the option files name, where it is not Galvan's."""
+    said = dict(machine.effective(*options.SERVER))
+    group = provider.parse(said.get("wsrep_provider_options", ""))
+    named = {
+        "client": [said.get(f"ssl_{what}", "") for what in ("cert", "key", "ca")],
+        "cluster": [group.get(f"socket.ssl_{what}", "") for what in ("cert", "key", "ca")],
+    }
+    ours = {f"{directory}/cert.pem" for directory in directories}
+    return [
+        (f"brought:{name}", ca.rpartition("/")[0], cert, key, ca)
+        for name, (cert, key, ca) in named.items()
+        if cert and cert not in ours
+    ]
+
+
+def _stat(files: Mapping[str, File], directory: str, paths: list[str], user: str, gid: int) -> list[str]:
+    said = [f"750:{gid}:root:{user}:{directory}"]
+    for path in paths:
+        if file := files.get(path):
             owner, _, own = file.owner.partition(":")
-            said.append(f"{file.mode:o}:{gid if own == user else 0}:{owner}:{own}:{directory}/{name}.pem")
+            said.append(f"{file.mode:o}:{gid if own == user else 0}:{owner}:{own}:{path}")
     return said
 
 
-def _opened(files: Mapping[str, File], directory: str) -> list[str]:
-    lines = []
-    if cert := files.get(f"{directory}/cert.pem"):
-        lines += [f"@x509 {directory}", _printed(cert.content).rstrip("\n")]
-    if key := files.get(f"{directory}/key.pem"):
-        lines += [f"@key {directory}", _public(key.content).rstrip("\n")]
-    for name in ("cert", "ca"):
-        if file := files.get(f"{directory}/{name}.pem"):
-            lines += [f"@pem {directory}/{name}.pem", file.content.rstrip("\n")]
-    return lines
+def _pem(files: Mapping[str, File], path: str) -> list[str]:
+    return [f"@pem {path}", files[path].content.rstrip("\n")] if path in files else []
 
 
-def _as_user(files: Mapping[str, File], directory: str) -> list[str]:
-    there = {name: files[path] for name in ("ca", "cert", "key") if (path := f"{directory}/{name}.pem") in files}
-    lines = [f"@as-user {directory}", *(f"reads {name}" for name in there)]
+def _as_user(files: Mapping[str, File], label: str, cert: str, key: str, ca: str) -> list[str]:
+    there = {name: files[path] for name, path in (("ca", ca), ("cert", cert), ("key", key)) if path in files}
+    lines = [f"@as-user {label}", *(f"reads {name}" for name in there)]
+    if "key" in there:
+        lines += [f"@key {label}", _public(there["key"].content).rstrip("\n")]
     if {"ca", "cert"} <= there.keys():
-        wrong = _verify(there["cert"].content, there["ca"].content)
-        for purpose in ("sslserver", "sslclient"):
-            lines += [f"@verify {purpose} {directory}", wrong or f"{directory}/cert.pem: OK"]
+        lines += [f"@verify {label}", _verify(there["cert"].content, there["ca"].content) or f"{cert}: OK"]
     return lines

@@ -120,6 +120,18 @@ def _set_key_aside(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     return ""
 
 
+def _rmdir(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    """Empty directories only."""
+    for directory in _word_list(text, "rmdir ", " 2>/dev/null"):
+        if not any(path.startswith(f"{directory}/") for path in machine.files):
+            machine.directories.discard(directory)
+    return ""
+
+
+def _word_list(text: str, before: str, after: str) -> list[str]:
+    return text[text.index(before) + len(before) : text.index(after)].split()
+
+
 def _forget_run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     directory = _word(text, "if [ -d ", " ]; then")
     for path, file in machine.take_away(directory).items():
@@ -138,4 +150,5 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     "openssl genpkey -algorithm EC": _make_key,
     f"mktemp -d {HOME}/removed/": _set_key_aside,
     f"mkdir -p -m 700 {HOME}/undone": _forget_run,
+    "rmdir /etc/galvan/client": _rmdir,
 }

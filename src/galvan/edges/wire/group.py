@@ -34,7 +34,7 @@ async def group_hello(
     """ACCEPTED where the member talks to us, REFUSED where its alert judges our certificate, CLEAR where it speaks
     plaintext, SILENT where a wall drops the dial. Connected but mute, closed without an alert, or another alert: DEAD.
 
-    A directory as credential means keys that never leave their host: openssl runs there, after a hello without a
+    A directory or file as credential means keys that never leave their host: openssl runs there, after a hello without a
     certificate from the same vantage has shown that TLS is spoken.
     """
     context = lenient()
@@ -43,7 +43,7 @@ async def group_hello(
     first = await _hello(dialer, vantage, asked, context, timeout)
     if asked.credential in ("none", "foreign") or first.outcome is Outcome.CLEAR:
         return first
-    heard = heard_by(await run(vantage, script(asked.address, asked.port, asked.credential)))
+    heard = heard_by(await run(vantage, script(asked.address, asked.port, asked.credential, asked.key)))
     who = f"{at(asked.address, asked.port)} with {asked.credential} from {vantage}"
     if heard.data:
         return Trial(Outcome.ACCEPTED, f"{who}: the member sent its own handshake message")

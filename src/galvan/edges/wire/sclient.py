@@ -37,20 +37,16 @@ class Heard:
     problem: str = ""
 
 
-def script(address: str, port: int, folder: str) -> str:
-    """POSIX sh. Waits two seconds for the member's word; binary noise is made printable on the way out."""
+def script(address: str, port: int, credential: str, key: str = "") -> str:
+    """POSIX sh. Waits two seconds for the member's word; binary noise is made printable on the way out.
+
+    `credential`: a directory with cert.pem and key.pem, or a certificate's file whose key's file is `key`. Its
+    intermediates are shown too: openssl takes only the first certificate out of the file of `-cert`.
+    """
     host = f"[{address}]" if ":" in address else address
-    argv = [
-        "openssl",
-        "s_client",
-        "-msg",
-        "-connect",
-        f"{host}:{port}",
-        "-cert",
-        f"{folder}/cert.pem",
-        "-key",
-        f"{folder}/key.pem",
-    ]
+    certificate, key = (credential, key) if key else (f"{credential}/cert.pem", f"{credential}/key.pem")
+    argv = ["openssl", "s_client", "-msg", "-connect", f"{host}:{port}"]
+    argv += ["-cert", certificate, "-key", key, "-cert_chain", certificate]
     return (
         f"(sleep 2) | timeout 5 {shlex.join(argv)} 2>&1 | LC_ALL=C tr -c '\\011\\012\\040-\\176' '.'\n"
         f"echo; echo {shlex.quote(END)}\n"

@@ -7,20 +7,18 @@ from galvan.cluster.facts import ACCOUNTS, VARIABLES
 from galvan.cluster.health import text
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds, not_here
 from galvan.pki import judge
-from galvan.pki.places import on_server
 from galvan.tips.client_tls.facts import CLIENTS
 from galvan.tips.client_tls.spared import concerned, lacks, users
-from galvan.tips.client_tls.steps import VERSIONS
 
-_PLACE = on_server("client")
+VERSIONS = {"TLSv1.2": "TLSv1.2,TLSv1.3", "TLSv1.3": "TLSv1.3"}
 
 
-def _foreign(facts: HostFacts) -> Judgement | None:
-    """A certificate that is not Galvan's is not judged, and not judging is no pass."""
-    seen = text(facts[VARIABLES], "ssl_cert")
-    if seen and seen != _PLACE.certificate:
-        return Judgement(Verdict.UNKNOWN, f"ssl_cert={seen} was not made by Galvan and is not judged", "")
-    return None
+def datadir(facts: HostFacts) -> str:
+    return text(facts[VARIABLES], "datadir")
+
+
+def _stray(facts: HostFacts) -> Judgement | None:
+    return judge.stray(facts, "client", text(facts[VARIABLES], "ssl_cert"), datadir(facts))
 
 
 @check("client_tls.offered", Severity.CRITICAL, "The server offers no TLS", rung=Rung.READY, control="TL-01")
@@ -97,7 +95,9 @@ def ciphers(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """The server starts with files that no client can verify, and it shows only when somebody does verify."""
-    return _foreign(facts) or judge.sound(facts, "client")
+    return _stray(facts) or judge.sound(
+        facts, "client", datadir(facts), judge.distrusted(facts, snapshot, "client", whole_chain=True)
+    )
 
 
 @check(
@@ -109,7 +109,7 @@ def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """An expired leaf cuts off every client that verifies, at once and everywhere."""
-    return _foreign(facts) or judge.lasting(facts, snapshot, "client")
+    return _stray(facts) or judge.lasting(facts, snapshot, "client")
 
 
 @check(
@@ -122,13 +122,13 @@ def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A client that checks the name (and MariaDB's own does since 11.4) refuses a server under any other."""
     names, addresses = identity.server(facts, snapshot)
-    return _foreign(facts) or judge.covers(facts, "client", (*names, *addresses))
+    return _stray(facts) or judge.covers(facts, "client", (*names, *addresses))
 
 
 @check("client_tls.key-of-its-own", Severity.MEDIUM, "Hosts share one key", rung=Rung.READY, control="TL-11")
 def key_of_its_own(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who takes one host takes them all, and none can be replaced alone."""
-    return _foreign(facts) or judge.alone(facts, snapshot, "client")
+    return _stray(facts) or judge.alone(facts, snapshot, "client")
 
 
 @check(

@@ -43,10 +43,10 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
                 vantage, ClientHello(address, port, version), frozenset({Outcome.REFUSED}), hello, _UP,
             )  # fmt: skip
         found = judge.material(facts, "client")
-        sha256 = found.printed.sha256 if found and found.printed else ""
-        authority = next((pem for name, pem in snapshot.cluster.authorities if name == "client"), "")
+        sha256 = found.leaf.sha256 if found and found.leaf else ""
+        authority = judge.trust(facts, snapshot, "client")
         yield Proof(
-            f"client_tls.served-certificate@{host}", TIP, f"{host} serves the certificate of its file, of our authority", host,
+            f"client_tls.served-certificate@{host}", TIP, f"{host} serves the certificate of its file, of its authority", host,
             vantage, Served(address, port, sha256, authority, address), frozenset({Outcome.MATCHES}), hello, _UP,
         )  # fmt: skip
         yield Proof(

@@ -22,6 +22,7 @@ from galvan.model import (
     Rung,
     Scope,
     Setting,
+    Shell,
     Snapshot,
     Sql,
     Stage,
@@ -29,12 +30,12 @@ from galvan.model import (
 )
 from galvan.pki import judge
 from galvan.pki.bundle import option_file
-from galvan.pki.places import on_application, on_server
+from galvan.pki.places import on_application
+from galvan.tips.client_tls.checks import VERSIONS, datadir
 from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
 MATERIAL_CHECKS = {"client_tls.material-sound", "client_tls.certificate-lasting", "client_tls.names-covered"}
-VERSIONS = {"TLSv1.2": "TLSv1.2,TLSv1.3", "TLSv1.3": "TLSv1.3"}
 _ANY = {"SSL": "ANY", "X509": "X509"}
 
 
@@ -42,13 +43,20 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     if not failing:
         return
     may_return(snapshot)
-    judge.may_issue(snapshot, "client")
-    for facts in snapshot.having(Role.DATABASE):
-        yield from _widen(facts, failing, snapshot)
+    members = snapshot.having(Role.DATABASE)
+    own = judge.owners(snapshot, "client", {facts.host.name: _unfit(facts, snapshot) for facts in members})
+    if own and snapshot.cluster.policy.require == "X509":
+        raise Blind(
+            "REQUIRE X509 wants clients' certificates, which Galvan cannot sign for your authority (require: SSL)"
+        )
+    if not own:
+        judge.may_issue(snapshot, "client")
+    for facts in members:
+        yield from _offered(facts, failing, snapshot) if own else _widen(facts, failing, snapshot)
     if to < Rung.ENFORCED:
         return
     for facts in snapshot.having(Role.APPLICATION):
-        yield from _hand_out(facts)
+        yield from _hand_out_trust(facts, judge.trust(members[0], snapshot, "client")) if own else _hand_out(facts)
     yield from _accounts(snapshot)
     for facts in snapshot.having(Role.DATABASE) if not users(snapshot) else ():
         if facts[VARIABLES].get("require_secure_transport") != "ON":
@@ -58,27 +66,75 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
             )
 
 
+def _unfit(facts: HostFacts, snapshot: Snapshot) -> tuple[str, ...]:
+    """A server that begins to offer TLS under a wrong name is refused by clients that went well in clear text."""
+    more = list(judge.distrusted(facts, snapshot, "client", whole_chain=True))
+    names = judge.covers(facts, "client", (name for said in identity.server(facts, snapshot) for name in said))
+    if names.seen.startswith("lacks ") and not _serves(facts):
+        more.append(f"the certificate {names.seen}")
+    return judge.unfit(facts, snapshot, "client", datadir(facts), more)
+
+
+def _serves(facts: HostFacts) -> bool:
+    return facts[VARIABLES].get("have_ssl") == "YES"
+
+
 def _widen(facts: HostFacts, failing: Sequence[Finding], snapshot: Snapshot) -> Iterator[Need]:
     """TLS offered beside clear text. The SST mode is pinned first: a server certificate would flip rsync to TLS here alone."""
-    host, place, policy = facts.host.name, on_server("client"), snapshot.cluster.policy
-    foreign = str(facts[VARIABLES].get("ssl_cert") or "")
-    if foreign and foreign != place.certificate:
-        raise Blind(f"{host} already serves {foreign}, which is not Galvan's: it is left as it is, and so is this tip")
+    host = facts.host.name
     if MATERIAL_CHECKS & {f.check for f in failing if f.host == host}:
         yield Certificate("client", host, *identity.server(facts, snapshot))
     yield from pin(facts, TIP)
-    wanted = {
-        "ssl_ca": (place.ca, "the authority that signs clients' certificates"),
-        "ssl_cert": (place.certificate, "TLS is offered to clients"),
-        "ssl_key": (place.key, "TLS is offered to clients"),
-        "tls_version": (VERSIONS[policy.min_tls], "older versions are broken"),
-        "ssl_cipher": (policy.ciphers, "forward secrecy and authenticated encryption only"),
-    }
-    for name, (value, reason) in wanted.items():
-        yield Setting(host, "mysqld", name, value, Stage.FIRST_RESTART, TIP, reason)
+    yield from _files(facts)
+    yield from _rules(facts, snapshot, {"client_tls.versions", "client_tls.ciphers"})
+
+
+def _offered(facts: HostFacts, failing: Sequence[Finding], snapshot: Snapshot) -> Iterator[Need]:
+    """With certificates of the owner's only what is missing. The scripts of state transfers know these files already,
+    so that nothing changes for them and nothing is pinned."""
+    if not _serves(facts):
+        yield from _files(facts)
+    yield from _rules(facts, snapshot, {f.check for f in failing if f.host == facts.host.name})
+
+
+def _files(facts: HostFacts) -> Iterator[Need]:
+    at = judge.paths(facts, "client")
+    yield _setting(facts, "ssl_ca", at["ca"], "the authority that signs clients' certificates")
+    yield _setting(facts, "ssl_cert", at["cert"], "TLS is offered to clients")
+    yield _setting(facts, "ssl_key", at["key"], "TLS is offered to clients")
+
+
+def _rules(facts: HostFacts, snapshot: Snapshot, failing: set[str]) -> Iterator[Need]:
+    policy = snapshot.cluster.policy
+    if "client_tls.versions" in failing:
+        yield _setting(facts, "tls_version", VERSIONS[policy.min_tls], "older versions are broken")
+    if "client_tls.ciphers" in failing:
+        yield _setting(facts, "ssl_cipher", policy.ciphers, "forward secrecy and authenticated encryption only")
     if policy.watch_clients and facts[VARIABLES].get("performance_schema") == "OFF":
         reason = "shows which sessions use TLS; may be taken out at your next restart"
-        yield Setting(host, "mysqld", "performance_schema", "ON", Stage.FIRST_RESTART, TIP, reason)
+        yield _setting(facts, "performance_schema", "ON", reason)
+
+
+def _setting(facts: HostFacts, name: str, value: str, reason: str) -> Need:
+    return Setting(facts.host.name, "mysqld", name, value, Stage.FIRST_RESTART, TIP, reason)
+
+
+def _hand_out_trust(facts: HostFacts, authority: str) -> Iterator[Step]:
+    """Of the owner's authority only the certificate: whom it lets sign is the owner's business."""
+    place, host, seen = on_application(), facts.host.name, facts[OWN_FILES]
+    files = {place.ca: authority, place.option_file: option_file(place, with_certificate=False)}
+    want = {path: digest(content) for path, content in files.items()}
+    if all(seen.get(path) == said for path, said in want.items()):
+        return
+    kept = Stage.HAND_OUT.at(host)
+    empty = Shell(f"rmdir {' '.join(reversed(place.closed))} {place.closed[0].rpartition('/')[0]} 2>/dev/null || true")
+    yield Step(
+        id=f"{TIP}.bundle@{host}", tip=TIP, host=host, stage=Stage.HAND_OUT, read=OWN_FILES,
+        before={path: seen.get(path) for path in files}, want=want,
+        do=tuple(PutFile(path, content) for path, content in files.items()),
+        undo=(*(RestoreFile(path, kept) for path in reversed(files)), empty),
+        title=f"hand out {place.option_file} and your authority",
+    )  # fmt: skip
 
 
 def _hand_out(facts: HostFacts) -> Iterator[Step | Need]:

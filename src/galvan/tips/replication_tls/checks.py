@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from galvan.cluster import identity, provider
-from galvan.cluster.facts import BOOTSTRAP, CONFIG, VARIABLES
-from galvan.cluster.health import number, text, versions
-from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Verdict, check, holds
-from galvan.pki import judge
-from galvan.pki.places import on_server
+import re
+from collections.abc import Iterator
 
-_PLACE = on_server("cluster")
+from galvan.cluster import identity, provider
+from galvan.cluster.facts import BOOTSTRAP, CONFIG, STATUS, VARIABLES
+from galvan.cluster.health import number, text, versions
+from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Unreadable, check, holds
+from galvan.pki import judge
+
+_VERSION = re.compile(r"(?:2[56]\.)?(\d+)\.(\d+)")
+_SENDS_CHAIN = (4, 8)  # codership/galera#571
 
 
 def encrypts(facts: HostFacts) -> bool:
@@ -25,11 +28,31 @@ def configured(facts: HostFacts) -> dict[str, str]:
     return provider.parse(str(facts[CONFIG].get("wsrep_provider_options") or ""))
 
 
-def _foreign(facts: HostFacts) -> Judgement | None:
-    seen = str(facts[VARIABLES].get("provider.socket.ssl_cert") or "")
-    if seen and seen != _PLACE.certificate:
-        return Judgement(Verdict.UNKNOWN, f"socket.ssl_cert={seen} was not made by Galvan and is not judged", "")
-    return None
+def lasts(facts: HostFacts) -> bool:
+    """The next start speaks TLS too."""
+    options = configured(facts)
+    return bool(options.get("socket.ssl_cert")) and provider.yes(options.get("socket.ssl", "yes"))
+
+
+def _stray(facts: HostFacts) -> Judgement | None:
+    seen = facts[VARIABLES]
+    return judge.stray(
+        facts, "cluster", str(seen.get("provider.socket.ssl_cert") or ""), str(seen.get("datadir") or "")
+    )
+
+
+def misfits(facts: HostFacts, snapshot: Snapshot) -> Iterator[str]:
+    """Members that would not let this one in. What a provider sends of a chain depends on its version."""
+    found = judge.material(facts, "cluster")
+    chained = found is not None and found.certificate.count("-----BEGIN ") > 1
+    yield from judge.distrusted(facts, snapshot, "cluster", whole_chain=not chained or _sends_chain(facts))
+
+
+def _sends_chain(facts: HostFacts) -> bool:
+    said = text(facts[STATUS], "wsrep_provider_version")
+    if not (match := _VERSION.match(said)):
+        raise Unreadable(f"the provider calls its version {said!r}, so nobody can say whether it sends a chain")
+    return (int(match[1]), int(match[2])) >= _SENDS_CHAIN
 
 
 @check(
@@ -72,17 +95,13 @@ def lasting_setting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         seen = f"pxc_encrypt_cluster_traffic={later} sets the socket options at the next start"
         return holds(later.upper() in ("ON", "1", "TRUE"), seen, "pxc_encrypt_cluster_traffic=ON")
     options = configured(facts)
-    good = bool(options.get("socket.ssl_cert")) and options.get("socket.ssl", "yes").lower() not in (
-        "no",
-        "off",
-        "0",
-        "false",
-    )
     shown = (
         "; ".join(f"{key}={value}" for key, value in options.items() if key.startswith("socket.")) or "no socket option"
     )
     return holds(
-        good, f"the option files say {shown}", "socket.ssl, its key, certificate and authority in the option files"
+        lasts(facts),
+        f"the option files say {shown}",
+        "socket.ssl, its key, certificate and authority in the option files",
     )
 
 
@@ -93,7 +112,9 @@ def dedicated_authority(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Galera checks no names: whoever holds any certificate of this authority is a member and can take a full copy. So
     it must sign members only; where applications have certificates of the same authority, each of them is one."""
     seen, client = facts[VARIABLES].get("provider.socket.ssl_ca"), facts[VARIABLES].get("ssl_ca")
-    return holds(bool(seen) and seen != client, f"socket.ssl_ca={seen or '(not set)'}", "an authority for members only")
+    shared = judge.too_many(facts) if seen else ""
+    said = f"socket.ssl_ca={seen or '(not set)'}" + (f": {shared}" if shared else "")
+    return holds(bool(seen) and seen != client and not shared, said, "an authority for members only")
 
 
 @check(
@@ -106,7 +127,9 @@ def dedicated_authority(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A member is server and client at once. A certificate that is good for one only replicates well until the next
     transfer, and then the host cannot come back."""
-    return _foreign(facts) or judge.sound(facts, "cluster")
+    return _stray(facts) or judge.sound(
+        facts, "cluster", str(facts[VARIABLES].get("datadir") or ""), misfits(facts, snapshot)
+    )
 
 
 @check(
@@ -118,7 +141,7 @@ def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Links that stand live on past the end of a certificate; the next link loss or restart cannot join."""
-    return _foreign(facts) or judge.lasting(facts, snapshot, "cluster")
+    return _stray(facts) or judge.lasting(facts, snapshot, "cluster")
 
 
 @check(
@@ -131,13 +154,13 @@ def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Galera itself checks no name, but transfers that verify the identity do."""
     names, addresses = identity.member(facts)
-    return _foreign(facts) or judge.covers(facts, "cluster", (*names, *addresses))
+    return _stray(facts) or judge.covers(facts, "cluster", (*names, *addresses))
 
 
 @check("replication_tls.key-of-its-own", Severity.MEDIUM, "Members share one key", rung=Rung.READY, control="GA-05")
 def key_of_its_own(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who takes one host takes them all, and none can be replaced alone."""
-    return _foreign(facts) or judge.alone(facts, snapshot, "cluster")
+    return _stray(facts) or judge.alone(facts, snapshot, "cluster")
 
 
 @check(

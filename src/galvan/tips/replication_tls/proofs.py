@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from galvan.cluster.identity import group_port
 from galvan.cluster.vantage import nearest, peer_of
-from galvan.model import Capture, GroupHello, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
+from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
 from galvan.pki import judge
 from galvan.pki.places import on_server
 
@@ -20,23 +20,23 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
     for facts in snapshot.having(Role.DATABASE):
         host, address, port = facts.host.name, facts.host.address, group_port(facts)
         peer = peer_of(host, snapshot)
-        member = GroupHello(address, port, on_server("cluster").directory)
+        member, client = (_hello(address, port, snapshot.of(peer), name) for name in ("cluster", "client"))
         yield Proof(
             f"replication_tls.strict-listener@{host}", TIP, f"the provider of {host} takes no clear text", host, peer,
             Listening(host), frozenset({Outcome.ENCRYPTED}), member, _MEMBER,
         )  # fmt: skip
-        for who, credential, vantage in (
-            ("no-certificate", "none", outside),
-            ("foreign-authority", "foreign", outside),
-            ("client-certificate", on_server("client").directory, peer),
+        for who, stranger, vantage in (
+            ("no-certificate", GroupHello(address, port, "none"), outside),
+            ("foreign-authority", GroupHello(address, port, "foreign"), outside),
+            ("client-certificate", client, peer),
         ):
             yield Proof(
                 f"replication_tls.{who}@{host}", TIP, f"{host} refuses a member {_WITH[who]}", host, vantage,
-                GroupHello(address, port, credential), _REFUSED, member, _MEMBER, control_vantage=peer,
+                stranger, _REFUSED, member, _MEMBER, control_vantage=peer,
             )  # fmt: skip
         found = judge.material(facts, "cluster")
-        sha256 = found.printed.sha256 if found and found.printed else ""
-        authority = next((pem for name, pem in snapshot.cluster.authorities if name == "cluster"), "")
+        sha256 = found.leaf.sha256 if found and found.leaf else ""
+        authority = judge.trust(facts, snapshot, "cluster")
         yield Proof(
             f"replication_tls.served-certificate@{host}", TIP, f"{host} shows its peers the certificate of its file", host,
             outside, Served(address, port, sha256, authority, address, group=True), frozenset({Outcome.MATCHES}), member, _MEMBER, control_vantage=peer,
@@ -45,6 +45,13 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
             f"replication_tls.wire@{host}", TIP, f"port {port} of {host} carries TLS only", host, peer,
             Capture(host, (port,), f"galvan-marker-{host}-{port}"), frozenset({Outcome.ENCRYPTED}), member, _MEMBER, Weight.MARK,
         )  # fmt: skip
+
+
+def _hello(address: str, port: int, peer: HostFacts, authority: str) -> GroupHello:
+    """With what lies on the peer: the owner's certificate and key where there are some, else Galvan's."""
+    if own := judge.brought(peer, authority):
+        return GroupHello(address, port, own.paths.get("cert", ""), own.paths.get("key", ""))
+    return GroupHello(address, port, on_server(authority).directory)
 
 
 _WITH = {

@@ -23,8 +23,7 @@ from galvan.model import (
     Step,
 )
 from galvan.pki import judge
-from galvan.pki.places import on_server
-from galvan.tips.replication_tls.checks import configured, encrypts, strict
+from galvan.tips.replication_tls.checks import configured, encrypts, lasts, misfits, strict
 
 TIP = "replication_tls"
 ADDRESS = "wsrep_cluster_address"
@@ -40,22 +39,31 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     members = snapshot.having(Role.DATABASE)
     may_return(snapshot)
     _may(snapshot, to)
-    judge.may_issue(snapshot, "cluster")
+    if not (own := judge.owners(snapshot, "cluster", {f.host.name: _unfit(f, snapshot) for f in members})):
+        judge.may_issue(snapshot, "cluster")
     for facts in members:
-        host = facts.host.name
-        if MATERIAL_CHECKS & {f.check for f in failing if f.host == host}:
-            yield Certificate("cluster", host, *identity.member(facts))
-        yield from pin(facts, TIP)
-        if not encrypts(facts):
-            yield from _first_pass(host)
-            yield from _not_itself(facts)
-        if not strict(facts) or configured(facts).get("socket.dynamic"):
-            reason = "strict: no clear text between members"
-            yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
-            yield Setting(host, "mysqld", ADDRESS, None, Stage.STAGE_STRICT, TIP, reason)
+        if not own and MATERIAL_CHECKS & {f.check for f in failing if f.host == facts.host.name}:
+            yield Certificate("cluster", facts.host.name, *identity.member(facts))
+        yield from _climb(facts)
     if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in members):
         for facts in members:
             yield from _quick(facts)
+
+
+def _climb(facts: HostFacts) -> Iterator[Need]:
+    """What one member lacks. Server certificates of the owner's are known to the transfer scripts already: no pin then."""
+    host = facts.host.name
+    if not judge.brought(facts, "client"):
+        yield from pin(facts, TIP)
+    if not encrypts(facts):
+        yield from _first_pass(facts)
+        yield from _not_itself(facts)
+    elif not lasts(facts):
+        yield ProviderOption(host, "socket.ssl", "yes", Stage.STAGE_STRICT, TIP, "the next start speaks TLS too")
+    if not strict(facts) or configured(facts).get("socket.dynamic"):
+        reason = "strict: no clear text between members"
+        yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
+        yield Setting(host, "mysqld", ADDRESS, None, Stage.STAGE_STRICT, TIP, reason)
 
 
 def _quick(facts: HostFacts) -> Iterator[Need]:
@@ -67,18 +75,26 @@ def _quick(facts: HostFacts) -> Iterator[Need]:
     before = configured(facts).get(TIMER)
     if seen and seen != QUICK:
         reason = "a rejoin stalls all writers for a shorter time; only for the two passes"
-        yield ProviderOption(host, TIMER, QUICK, Stage.FIRST_RESTART, TIP, reason)
+        first = (
+            Stage.STAGE_STRICT if encrypts(facts) else Stage.FIRST_RESTART
+        )  # a member that is half-way restarts once
+        yield ProviderOption(host, TIMER, QUICK, first, TIP, reason)
         yield ProviderOption(host, TIMER, before, Stage.CALM, TIP, reason, live=seen)
 
 
-def _first_pass(host: str) -> Iterator[Need]:
-    place, reason = on_server("cluster"), "TLS between members, both ways open for the minutes of a migration"
+def _unfit(facts: HostFacts, snapshot: Snapshot) -> tuple[str, ...]:
+    datadir = str(facts[VARIABLES].get("datadir") or "")
+    return judge.unfit(facts, snapshot, "cluster", datadir, misfits(facts, snapshot))
+
+
+def _first_pass(facts: HostFacts) -> Iterator[Need]:
+    at, reason = judge.paths(facts, "cluster"), "TLS between members, both ways open for the minutes of a migration"
     wanted = {
-        "socket.ssl": "yes", "socket.ssl_key": place.key, "socket.ssl_cert": place.certificate, "socket.ssl_ca": place.ca,
+        "socket.ssl": "yes", "socket.ssl_key": at["key"], "socket.ssl_cert": at["cert"], "socket.ssl_ca": at["ca"],
         "socket.dynamic": "true",
     }  # fmt: skip
     for name, value in wanted.items():
-        yield ProviderOption(host, name, value, Stage.FIRST_RESTART, TIP, reason)
+        yield ProviderOption(facts.host.name, name, value, Stage.FIRST_RESTART, TIP, reason)
 
 
 def _not_itself(facts: HostFacts) -> Iterator[Need]:
@@ -98,11 +114,9 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
     if snapshot.cluster.having(Role.ARBITRATOR):
         raise Blind("an arbitrator is a member too, and Galvan does not yet carry garbd over to TLS")
     for facts in snapshot.having(Role.DATABASE):
-        host, place = facts.host.name, on_server("cluster")
+        host = facts.host.name
         if text(facts[INSTALL], "dynamic") != "yes":
             raise Blind(f"the provider on {host} has no socket.dynamic (26.4.8 or later), so it takes an outage")
-        if (cert := facts[VARIABLES].get("provider.socket.ssl_cert")) and cert != place.certificate:
-            raise Blind(f"{host} already uses {cert}, which is not Galvan's: it is left as it is")
         if rivals := sorted(name for name in facts[CONFIG] if name.startswith("wsrep_provider_socket_")):
             raise Blind(
                 f"{host} sets {', '.join(rivals)} in its option files (variables of the wsrep_provider plug-in); beside "
