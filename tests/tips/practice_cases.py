@@ -18,7 +18,7 @@ HOSTS = (
 )  # fmt: skip
 BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
 FACTS: dict[str, Fact[Any]] = {fact.id: fact for fact in ALL_FACTS}
-FIELDS = {"name", "verdict", "seen", "from", "edit", "output", "unreadable", "policy", "days_later", "address"}
+FIELDS = {"name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "days_later", "address"}
 
 
 def file_of(check: Check) -> Path:
@@ -28,7 +28,8 @@ def file_of(check: Check) -> Path:
 
 @dataclass(frozen=True)
 class Case:
-    """`edit`: [host, fact, what stands there, what stands there instead]. `output`: host → fact → the whole text.
+    """`over`: a second set, whose outputs take the place of the first's. `edit`: [host, fact, what stands there, what
+    stands there instead]. `output`: host → fact → the whole text.
     `unreadable`: [host, fact, why]. `days_later`: how long after the outputs were taken the check looks."""
 
     check: str
@@ -56,6 +57,8 @@ def judge(case: Case) -> Finding:
 def snapshot_of(said: dict[str, Any]) -> Snapshot:
     assert said.keys() <= FIELDS, f"unknown fields: {said.keys() - FIELDS}"
     texts = _texts(HERE / "outputs" / said["from"])
+    for host, outputs in _texts(HERE / "outputs" / said["over"]).items() if "over" in said else ():
+        texts[host] |= outputs
     authorities = _authorities(texts["db1"].get("pki.material", ""))
     taken = float(_clock(texts["db1"])) + 86400.0 * said.get("days_later", 0)
     for host, fact, old, new in said.get("edit", []):
@@ -74,6 +77,7 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
 
 
 def _texts(directory: Path) -> dict[str, dict[str, str | Unreadable]]:
+    assert directory.is_dir(), f"there is no set of outputs {directory.name}"
     return {
         host.name: {path.stem: path.read_text() for path in (directory / host.name).glob("*.txt")}
         for host in HOSTS
