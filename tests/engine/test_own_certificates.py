@@ -205,4 +205,5 @@ def test_only_what_is_missing_is_set() -> None:
     assert {(need.name, need.value) for need in wanted if isinstance(need, ProviderOption)} == {
         ("socket.dynamic", None)
     }
-    assert len(wanted) == len(snapshot.having(Role.DATABASE))
+    assert {need.value for need in wanted if isinstance(need, Setting)} <= {None}, "lines are taken out, none is set"
+    assert len([need for need in wanted if isinstance(need, ProviderOption)]) == len(snapshot.having(Role.DATABASE))
