@@ -12,7 +12,7 @@ from galvan.cli import ERROR, OK
 def lab(words: argparse.Namespace) -> int:
     match words.what:
         case "up":
-            practice.up(words.nodes, words.release, words.sst, words.multi_writer, ipv6=words.ipv6)
+            practice.up(words.nodes, words.release, words.sst, words.multi_writer, ipv6=words.ipv6, odd=words.odd)
         case "down":
             practice.down(purge=words.purge)
         case "reset":

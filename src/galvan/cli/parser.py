@@ -191,6 +191,7 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--sst", choices=("mariabackup", "rsync"), default="mariabackup")
     up.add_argument("--multi-writer", action="store_true")
     up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
+    up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
     down = what.add_parser("down", help="take it away")
     down.add_argument("--purge", action="store_true", help="the images too")
     what.add_parser("reset", help="fresh hosts with the same options")

@@ -41,9 +41,10 @@ def up(
     say: Say = print,
     subnet: str = "",
     ipv6: bool = False,
+    odd: bool = False,
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else."""
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6)), say)
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6), odd), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

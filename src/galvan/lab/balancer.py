@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from galvan.lab.odd import port
 from galvan.lab.podman import File, execute, put
 from galvan.lab.topology import Lab
 
@@ -59,5 +60,5 @@ def config(lab: Lab) -> str:
     lines = []
     for number, host in enumerate(lab.databases):
         backup = " backup" if number and not lab.options.multi_writer else ""
-        lines.append(f"    server {host.name} {host.url}:3306{backup}\n")
+        lines.append(f"    server {host.name} {host.url}:{port(lab, host)}{backup}\n")
     return CONFIG.format(any="[::]" if lab.options.ipv6 else "*", port=FRONT_DOOR, balance=balance) + "".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from galvan.lab import odd
 from galvan.lab.errors import LabError
 from galvan.lab.paths import write_private
 from galvan.lab.podman import File, execute, put, together
@@ -84,6 +85,8 @@ def start(lab: Lab) -> None:
     """Bootstrap on the first host, let the others join by a real SST, leave no bootstrap behind."""
     passwords = {"root": secrets.token_urlsafe(18), "app": secrets.token_urlsafe(18)}
     write_private(lab.password_file, passwords["app"] + "\n")
+    if lab.options.odd:
+        together(lambda host: execute(host.name, odd.PREPARE), lab.databases)
     together(lambda host: put(host.name, _files(lab, host, passwords["root"])), lab.databases)
     first, *others = lab.databases
     _started(first, "galera_new_cluster && systemctl unset-environment _WSREP_NEW_CLUSTER")
@@ -98,7 +101,10 @@ def _files(lab: Lab, host: Host, password: str) -> tuple[File, ...]:
     """With two members the donor is the only one left to serve, so there it counts as available."""
     donor = int(lab.options.nodes == 2)
     health = File("/etc/default/galera-health", f"AVAILABLE_WHEN_DONOR={donor}\n")
-    return File(CONFIG, settings(lab, host, password)), health
+    text = settings(lab, host, password)
+    if lab.options.odd:
+        return File(odd.config(host), text), health, *odd.files(lab, host)
+    return File(CONFIG, text), health
 
 
 def settings(lab: Lab, host: Host, password: str) -> str:

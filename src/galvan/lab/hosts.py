@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from galvan.lab.odd import environment
 from galvan.lab.paths import called, name, write_private
 from galvan.lab.podman import File, container, execute, podman, put, run, together
 from galvan.lab.recipes import Recipe
@@ -55,7 +56,7 @@ def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
     podman(
         "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}",
-        "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
+        "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *environment(lab, host), *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
     keys = _host_keys(host)

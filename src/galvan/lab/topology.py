@@ -42,6 +42,7 @@ class Options:
     sst: str = "mariabackup"
     multi_writer: bool = False
     subnet: str = field(default_factory=own_subnet)
+    odd: bool = False  # paths, ports, names and spellings as nobody would expect them
 
     def check(self) -> None:
         if not LIMITS[0] <= self.nodes <= LIMITS[1]:
