@@ -80,13 +80,13 @@ def files(lab: Lab, host: Host) -> tuple[File, ...]:
 
 
 def site(lab: Lab, host: Host) -> str:
-    """Names stand for addresses; db2 says its address with the port, db3 leaves it to the server's guess."""
+    """Names stand for addresses; db2 says its own with the port, db3 leaves it to the server's guess."""
     group = group_port(host)
     told = {"db1": "wsrep_node_address = db1", "db3": "# wsrep_node_address is left out"}
     return SITE.format(
         datadir=DATADIR, socket=SOCKET, port=port(lab, host), group=group, ist=group + 1, sst=group - 123, address=host.address,
         members=",".join(f"{member.name}:{group_port(member)}" for member in lab.databases),
-        node_address=told.get(host.name, f"wsrep_node-address={host.address}:{group}"),
+        node_address=told.get(host.name, f"wsrep_node-address={host.name}:{group}"),
     )  # fmt: skip
 
 
