@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 
 from galvan.cluster.quote import sh
-from galvan.edges.script import CLIENT
+from galvan.edges.script import CLIENT, FIND_SOCKET
 from galvan.model import PutFile, Restart, RestoreFile, Shell, Sql
 
 HOME = "/var/lib/galvan"
@@ -68,7 +68,7 @@ def restart(action: Restart, run: str) -> str:
         "MAX(IF(VARIABLE_NAME='WSREP_DESYNC_COUNT', VARIABLE_VALUE, NULL))) FROM information_schema.GLOBAL_STATUS"
     )
     return sh(
-        _PRELUDE + "if systemctl is-active -q {{unit}}; then\n"
+        _PRELUDE + FIND_SOCKET + "\nif systemctl is-active -q {{unit}}; then\n"
         f"  seen=$({CLIENT} -e {{{{gate}}}} </dev/null) || exit {REFUSED}\n"
         "  [ \"$seen\" = {{want}} ] || { echo \"the member says: $seen; wanted: \"{{want}} >&2; exit " + str(REFUSED) + "; }\n"
         "  pgrep -f 'wsrep_ss[t]_[a-z]' >/dev/null && { echo 'a state transfer has begun' >&2; exit " + str(REFUSED) + "; }\n"
@@ -87,7 +87,7 @@ def statement(action: Sql, run: str) -> str:
     """The statement goes to the client's stdin; the log says that it ran, not what it said (it may hold a secret)."""
     return (
         _PRELUDE
-        + f"{CLIENT} <<'@sql'\nSET SESSION sql_mode='', wsrep_sync_wait=0;\n{action.text};\n@sql\n"
+        + f"{FIND_SOCKET}\n{CLIENT} <<'@sql'\nSET SESSION sql_mode='', wsrep_sync_wait=0;\n{action.text};\n@sql\n"
         + sh(_LOG, said=f"{run}: ran a statement").text
     )
 
@@ -117,7 +117,7 @@ run() { setpriv --reuid {{user}} --regid {{user}} --clear-groups -- "$@" 2>/dev/
 have=$(my_print_defaults --mysqld)
 sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = "\(.*\)"$/--\1=\2/p' {{own}} | while IFS= read -r line; do
   name=${line%%=*}
-  last=$(printf '%s\n' "$have" | sed "s/^--\([^=]*\)/--\1/" | awk -v n="$name" '{k=$0; sub(/=.*/, "", k); gsub("-", "_", k); m=n; gsub("-", "_", m); if (k == m) l=$0} END {print l}')
+  last=$(printf '%s\n' "$have" | sed "s/^--\([^=]*\)/--\1/" | awk -v n="$name" '{k=$0; sub(/=.*/, "", k); k=tolower(k); gsub("-", "_", k); sub(/^__loose_/, "__", k); m=n; gsub("-", "_", m); if (k == m) l=$0} END {print l}')
   [ "${last#*=}" = "${line#*=}" ] || echo "${name#--} in {{own}} is shadowed: the server would read ${last#*=}"
 done
 unknown=$(sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = .*/\1/p' {{own}} | while read -r name; do

@@ -17,11 +17,19 @@ from galvan.model import Fact, Shell, Sql, Unreadable
 LIMIT = 10
 """Seconds that one fact may take on a host."""
 
+FIND_SOCKET = r"""IFS='
+'; set -f; s=
+for o in $(my_print_defaults --mysqld 2>/dev/null); do
+  case $o in --socket=*|--loose[-_]socket=*) s=${o#*=};; esac
+done
+set +f; unset IFS"""
+"""The server's own word on its socket; what a [client] section says may be another server's, or nothing at all."""
 CLIENT = (
-    "$(command -v mariadb || command -v mysql || echo mariadb) --no-auto-rehash -N -B --connect-timeout=5 "
-    "--loose-disable-ssl-verify-server-cert"
+    '$(command -v mariadb || command -v mysql || echo mariadb) ${s:+--socket="$s"} '
+    "--host=localhost --protocol=socket --no-auto-rehash -N -B --connect-timeout=5 --loose-disable-ssl-verify-server-cert"
 )
-"""The local socket needs no proof of who the server is; MariaDB's client since 11.4 asks for one all the same, and then
+"""Runs after FIND_SOCKET. A host and a protocol of some [client] section would lead away from this host. The local
+socket needs no proof of who the server is; MariaDB's client since 11.4 asks for one all the same, and then
 cannot log in without TLS (2026), or where the server does not send its authority along. Older clients and MySQL's: no change."""
 _SESSION = (
     "SET SESSION sql_mode='', wsrep_sync_wait=0 "
@@ -40,6 +48,7 @@ def render(facts: Sequence[Fact[Any]], mark: str) -> str:
         parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?']
     if statements:
         parts += [
+            FIND_SOCKET,
             f"echo '@{mark} sql' >&2",
             f"timeout {2 * LIMIT} {CLIENT} --force <<'@{mark}'",
             *_lines(statements, mark),
