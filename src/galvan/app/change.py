@@ -15,11 +15,12 @@ from galvan.app.hands import hands, open_authorities
 from galvan.app.manifest import MANIFEST, Entry, entries_of, restarts_fact, set_aside
 from galvan.app.planning import order_of
 from galvan.cluster.balancer import BALANCER
-from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, SESSIONS
+from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
 from galvan.cluster.health import commit_rate, may_begin
 from galvan.cluster.order import way_back
+from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sh
-from galvan.cluster.settle import path_of
+from galvan.cluster.settle import outdone, path_of
 from galvan.edges.state import LedgerBook
 from galvan.engine.choreography import DRAINED, Choreography
 from galvan.engine.climb import Climb, with_watch
@@ -166,11 +167,14 @@ def runs_of(desk: Desk) -> Any:
 async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
     from galvan.edges import actions
 
-    facts = (await gather(replace(desk.cluster, hosts=(host,)), [INSTALL], ssh)).of(host.name)
-    out, err, code = await ssh.exec(host, actions.preflight(path_of(facts), "mysql"), 60.0)
+    facts = (await gather(replace(desk.cluster, hosts=(host,)), [READING, OWN_CONFIG], ssh)).of(host.name)
+    path = path_of(facts)
+    out, err, code = await ssh.exec(host, actions.preflight(path, "mysql"), 60.0)
     if code:
         return [f"the look before the restart failed: {err.strip()[-300:]}"]
-    return [line for line in out.splitlines() if line.strip()]
+    names = [name for section, name in facts[OWN_CONFIG] if section == "mysqld"]
+    later = [f"{said} is read after {path}" for said in outdone(facts, names)]
+    return [*later, *(line for line in out.splitlines() if line.strip())]
 
 
 async def _count(desk: Desk, ssh: Ssh, counting: Fact[int]) -> Mapping[str, int]:

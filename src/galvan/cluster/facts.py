@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from galvan.cluster import optionfile, provider
+from galvan.cluster.precedence import GIVEN, OWN, READING
 from galvan.model import Fact, Role, Shell, Sql, State, Unreadable, Value
 
 _VARIABLES = (
@@ -187,7 +188,9 @@ LONG: Fact[tuple[tuple[str, ...], ...]] = Fact(
 )
 CONFIG: Fact[State] = Fact(
     "host.config",
-    Shell("my_print_defaults --mysqld 2>/dev/null | sed 's/^--\\(wsrep[-_]sst[-_]auth\\)=.*/--\\1=(hidden)/I'"),
+    Shell(
+        "my_print_defaults --mysqld 2>/dev/null | sed 's/^--\\([a-z_-]*wsrep[-_]sst[-_]a[a-z]*\\)=.*/--\\1=(hidden)/I'"
+    ),
     optionfile.printed,
 )
 SST_CONFIG: Fact[State] = Fact(
@@ -210,10 +213,8 @@ INSTALL: Fact[State] = Fact(
         "for u in mariadb mysql mysqld; do\n"
         "  for d in /etc/systemd/system /lib/systemd/system /usr/lib/systemd/system; do [ -e $d/$u.service ] && echo unit=$u && break 2; done\n"
         "done\n"
-        "for d in /etc/mysql/mariadb.conf.d /etc/mysql/mysql.conf.d /etc/my.cnf.d /etc/mysql/conf.d; do\n"
-        '  [ -d $d ] && grep -qs "^!includedir *$d" /etc/my.cnf /etc/mysql/my.cnf /etc/mysql/*.cnf && echo includes=$d && break\n'
-        "done\n"
-        "for l in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so; do\n"
+        f"own=$({GIVEN.format(name='wsrep[-_]provider')})\n"
+        "for l in $own /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib/libgalera_smm.so; do\n"
         "  [ -e $l ] && { grep -qa socket.dynamic $l && echo dynamic=yes || echo dynamic=no; break; }\n"
         "done\n"
         "for t in openssl socat stunnel tcpdump setpriv; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done"
@@ -232,7 +233,8 @@ MOMENT: Fact[State] = Fact(
     "host.moment",
     Shell(
         "echo clock=$(date +%s.%N)\n"
-        "echo disk_kb=$(df -Pk /var/lib/mysql | awk 'NR==2{print $4}')\n"
+        f"data=$({GIVEN.format(name='datadir')})\n"
+        "echo disk_kb=$(df -Pk \"${data:-/var/lib/mysql}\" | awk 'NR==2{print $4}')\n"
         "echo bootstrap=$(systemctl show-environment | grep -c '^_WSREP_NEW_CLUSTER=..*')\n"
         "echo service=$(systemctl is-active mariadb mysql mysqld | grep -v inactive | head -n 1)\n"
         "echo transfer=$(pgrep -fc 'wsrep_sst_[a-z]')\n"
@@ -244,8 +246,8 @@ MOMENT: Fact[State] = Fact(
 OWN_FILES: Fact[State] = Fact(
     "host.own_files",
     Shell(
-        "for f in /etc/mysql/*.conf.d/zz-galvan.cnf /etc/mysql/conf.d/zz-galvan.cnf /etc/my.cnf.d/zz-galvan.cnf "
-        '/etc/mysql/galvan/*/*.pem /etc/galvan/client/*; do [ -f "$f" ] && set -- "$@" "$f"; done\n'
+        f"{OWN}\n"
+        'for f in /etc/mysql/galvan/*/*.pem /etc/galvan/client/*; do [ -f "$f" ] && set -- "$@" "$f"; done\n'
         '[ $# -eq 0 ] || sha256sum "$@"'
     ),
     lambda output: {path: digest for digest, path in (line.split("  ", 1) for line in output.splitlines())},
@@ -253,10 +255,10 @@ OWN_FILES: Fact[State] = Fact(
 )
 OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
     "host.own_config",
-    Shell("cat /etc/mysql/*.conf.d/zz-galvan.cnf /etc/my.cnf.d/zz-galvan.cnf 2>/dev/null; true"),
+    Shell(f'{OWN}\n[ $# -eq 0 ] || cat "$@"'),
     optionfile.parse,
 )
 
 GATE = (VARIABLES, STATUS, MOMENT)
-HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, MOMENT, OWN_FILES, OWN_CONFIG)
+HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, READING, MOMENT, OWN_FILES, OWN_CONFIG)
 """What `cluster.settle` and the gates need whatever the tips ask for."""

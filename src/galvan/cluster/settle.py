@@ -10,13 +10,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from galvan.cluster import optionfile, provider
+from galvan.cluster import optionfile, precedence, provider
 from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, OWN_FILES, VARIABLES
 from galvan.cluster.health import expected_members, text
 from galvan.cluster.optionfile import Entry, Key
+from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
 from galvan.model import (
     BadInput,
+    Blind,
     Disruption,
     HostFacts,
     ProviderOption,
@@ -65,8 +67,30 @@ def _agree(needs: list[Setting | ProviderOption]) -> None:
 
 
 def path_of(facts: HostFacts) -> str:
-    """Galvan's file in the last include directory that the server really reads (Unreadable where there is none)."""
-    return f"{text(facts[INSTALL], 'includes')}/{optionfile.NAME}"
+    """Galvan's file in the last include directory that the server really reads. Raises Blind where there is no place."""
+    return precedence.home(facts[READING], facts.host.name)
+
+
+def outdone(facts: HostFacts, names: Iterable[str]) -> list[str]:
+    """Which of these server options somebody else has the last word on, and where."""
+    return [*precedence.shadows(facts[READING], names)]
+
+
+def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
+    """Raises Blind where a line of Galvan's would not be what the server reads in the end."""
+    names: dict[str, list[str]] = {}
+    for need in needs:
+        if isinstance(need, ProviderOption):
+            names.setdefault(need.host, []).append(OPTIONS[1])
+        elif isinstance(need, Setting):
+            names.setdefault(need.host, []).extend([need.name] if need.section == OPTIONS[0] else [])
+    for host, mine in names.items():
+        path = path_of(snapshot.of(host))
+        if wrong := outdone(snapshot.of(host), mine):
+            raise Blind(
+                f"on {host} the server reads {', '.join(wrong)} after {path}, which so would not be heeded: move it to a file that "
+                "is read earlier, or take it out"
+            )
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:

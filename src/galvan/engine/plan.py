@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from galvan.cluster.dialects import changeable
 from galvan.cluster.health import CLOCK_SKEW, behind
 from galvan.cluster.order import Wave, waves
+from galvan.cluster.settle import may_write
 from galvan.engine.gather import fingerprint
 from galvan.model import (
     Blind,
@@ -67,7 +68,9 @@ def plan(
     for tip in tips:
         try:
             changeable(snapshot)
-            changes += tip.mend(_failing(tip, findings), snapshot, to)
+            wanted = [*tip.mend(_failing(tip, findings), snapshot, to)]
+            may_write(wanted, snapshot)
+            changes += wanted
         except (Blind, Unreadable) as why:
             refused[tip.id] = str(why)
     certificates = [change for change in changes if isinstance(change, Certificate)]

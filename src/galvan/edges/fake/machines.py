@@ -80,6 +80,7 @@ class Machine:
     refuses: Callable[[Mapping[str, str]], str] | None = None
     stays_out: Callable[[Mapping[str, str]], str] | None = None  # the state in which it hangs after such a start
     keys_made: int = 0
+    address: str = ""  # its own, where galvan.yaml has a name
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:
         self.keep(path, run, wave)

@@ -116,13 +116,22 @@ def _platform(fake: Fake, machine: Machine) -> str:
     host = machine.host
     said = {
         "unit": "mariadb",
-        "includes": CONFIG_HOME,
         "dynamic": fake.dynamic,
         "hostname": host.name,
         "short": host.name,
     }
     tools = dict.fromkeys(("openssl", "socat", "stunnel", "tcpdump", "setpriv"), "yes")
-    return "".join(f"{k}={v}\n" for k, v in {**said, "addresses": host.address, **tools}.items())
+    return "".join(f"{k}={v}\n" for k, v in {**said, "addresses": machine.address or host.address, **tools}.items())
+
+
+def _reading(fake: Fake, machine: Machine) -> str:
+    """One my.cnf that includes one directory."""
+    said = ["version\t10.11", "file\t/etc/mysql/my.cnf", f"dir\t{CONFIG_HOME}"]
+    for path in sorted(p for p in machine.files if p.startswith(f"{CONFIG_HOME}/") and p.endswith(".cnf")):
+        said.append(f"file\t{path}")
+        lines = ((s, line) for s in options.SERVER for line in options.read(machine.files[path].content, (s,)))
+        said += [f"option\t{section}\t{name}\t{path}" for section, (name, _) in lines]
+    return "\n".join([*said, f"end\t{CONFIG_HOME}", ""])
 
 
 def _moment(fake: Fake, machine: Machine) -> str:
@@ -185,6 +194,7 @@ PRINTERS: Mapping[str, Printer] = {
     "host.sst_config": _defaults("sst"),
     "host.platform": _platform,
     "host.install": _platform,
+    "host.reading": _reading,
     "host.bootstrap": _moment,
     "host.moment": _moment,
     "host.own_files": _own_files,
