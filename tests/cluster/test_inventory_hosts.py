@@ -39,6 +39,13 @@ def refusal(cluster: Cluster) -> str:
     return ""
 
 
+def as_address(said: str) -> str:
+    try:
+        return str(ipaddress.ip_address(said))
+    except ValueError:
+        return ""
+
+
 def there_and_back(cluster: Cluster) -> Cluster:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
         file.write(dump(cluster))
@@ -53,7 +60,7 @@ def test_refused_or_the_same(host: Host) -> None:
         assert "line" in why
         return
     back = there_and_back(Cluster("shop", (ANCHOR, host)))
-    address = str(ipaddress.ip_address(host.address))
+    address = as_address(host.address) or host.address
     want = replace(host, address=address, user=host.user or None, port=host.port or None)
     assert back.hosts == (ANCHOR, want)
 
@@ -64,7 +71,9 @@ def test_nothing_comes_in_that_a_shell_would_take_for_more_than_a_word(host: Hos
     if refusal(Cluster("shop", (ANCHOR, host))):
         return
     back = there_and_back(Cluster("shop", (ANCHOR, host)))
-    for said in (h for one in back.hosts for h in (one.name, one.ssh, one.kind, one.user or "", *one.names)):
+    for said in (
+        h for one in back.hosts for h in (one.name, one.address, one.ssh, one.kind, one.user or "", *one.names)
+    ):
         assert SAFE.fullmatch(said)
 
 
@@ -86,3 +95,24 @@ def test_the_zone_of_an_address() -> None:
 def test_a_zone_that_is_no_name_is_refused(zone: str) -> None:
     host = Host("db2", f"fe80::1%{zone}", Role.DATABASE, "db2")
     assert refusal(Cluster("shop", (ANCHOR, host)))
+
+
+@pytest.mark.parametrize("name", ["db1", "db1.example.org", "DB-1.internal", "a_b"])
+def test_a_host_name_may_stand_for_an_address(name: str) -> None:
+    host = Host("db2", name, Role.DATABASE, "db2")
+    assert there_and_back(Cluster("shop", (ANCHOR, host))).hosts[1] == host
+
+
+@pytest.mark.parametrize("slip", ["10.0.0.300", "10.0.0", "db1:3306", "db1.", "-db1", "a..b", "db 1", "a" * 64, "1234"])
+def test_a_slip_is_no_host_name(slip: str) -> None:
+    assert "neither an IP address nor a host name" in refusal(
+        Cluster("shop", (ANCHOR, Host("db2", slip, Role.DATABASE, "db2")))
+    )
+
+
+def test_one_name_is_one_host() -> None:
+    twins = Cluster(
+        "shop",
+        (Host("db1", "DB.example.org", Role.DATABASE, "db1"), Host("db2", "db.example.org", Role.DATABASE, "db2")),
+    )
+    assert "have the same address" in refusal(twins)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from galvan.cluster.facts import PLATFORM, VARIABLES, rows
+from galvan.cluster.identity import bare
+from galvan.cluster.precedence import GIVEN
 from galvan.edges.connections import UnknownKey, default_config
 from galvan.edges.inventories import aliases_in
 from galvan.edges.ssh import SshReader
@@ -24,7 +26,8 @@ MEMBERS: Fact[tuple[tuple[str, ...], ...]] = Fact(
 )
 NEIGHBOURS: Fact[Mapping[str, int]] = Fact(
     "discover.neighbours",
-    Shell("ss -Htan '( sport = :3306 or sport = :9200 )' | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); n[a]++} END {for (a in n) if (a !~ /[*]/) print n[a], a}'"),
+    Shell("p=$(" + GIVEN.format(name="port") + "); case $p in ''|*[!0-9]*) p=3306;; esac\n"
+          "ss -Htan \"( sport = :$p or sport = :9200 )\" | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); n[a]++} END {for (a in n) if (a !~ /[*]/) print n[a], a}'"),
     lambda output: {line.split()[1]: int(line.split()[0]) for line in output.splitlines() if len(line.split()) == 2},
     stable=False,
 )  # fmt: skip
@@ -81,27 +84,10 @@ async def _ask(host: Host, config: tuple[str, ...]) -> HostFacts:
 def _members(first: HostFacts, seed: str) -> list[tuple[str, str]]:
     if str(first[VARIABLES].get("wsrep_on")) != "ON":
         raise BadInput(f"{seed} runs no Galera cluster (wsrep_on is not ON)")
-    table = [(node, _plain(address)) for node, address in first[MEMBERS]]
+    table = [(node, bare(address)) for node, address in first[MEMBERS]]
     if not table:
         raise Unreadable(f"{seed} lists no member of its cluster; is it in the primary component?")
     return table
-
-
-def _plain(address: str) -> str:
-    """
-    >>> _plain("10.0.0.1:0"), _plain("[fd00::1]:3306"), _plain("[FD00:0::0a]:0"), _plain("db1:3306")
-    ('10.0.0.1', 'fd00::1', 'fd00::a', 'db1')
-    """
-    host = (
-        address.rpartition(":")[0]
-        if (re.search(r":\d+$", address) and address.count(":") in (1, 8)) or "]" in address
-        else address
-    )
-    host = host.strip("[]")
-    try:
-        return str(ipaddress.ip_address(host))  # one spelling: it is compared with what hosts say of themselves
-    except ValueError:
-        return host
 
 
 async def _database(
@@ -159,6 +145,7 @@ async def _balancers(
 ) -> list[Host]:  # fmt: skip
     """Whoever talks to several members and runs a balancer. Others are only mentioned."""
     known = {host.address for host, _ in members} | {host.address for host in extra}
+    known |= {address for _, facts in members for address in facts[WHO]["addresses"].split()}
     seen: dict[str, int] = {}
     for _, facts in members:
         for address in facts[NEIGHBOURS]:

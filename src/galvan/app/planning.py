@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from galvan.app.desk import Audited, Desk, audit
+from galvan.cluster import identity
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.settle import settle
 from galvan.engine.plan import Plan, host_order, plan
-from galvan.model import BadInput, Role, Rung, Snapshot, Unreadable, Unsafe
+from galvan.model import BadInput, HostFacts, Role, Rung, Snapshot, Unreadable, Unsafe
 from galvan.pki.steps import certify
 
 
@@ -29,7 +30,7 @@ def order_of(snapshot: Snapshot) -> tuple[str, ...]:
             clients[facts.host.name] = 2 * len([s for s in facts[SESSIONS] if s.client])
         except Unreadable:
             clients[facts.host.name] = 0
-    by_address = {host.address: host.name for host in snapshot.cluster.hosts}
+    by_address = {said: f.host.name for f in snapshot.having(Role.DATABASE) for said in _addresses(f)}
     for facts in snapshot.having(Role.LOAD_BALANCER):
         try:
             preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
@@ -38,3 +39,10 @@ def order_of(snapshot: Snapshot) -> tuple[str, ...]:
         for name in preferred if len(preferred) == 1 else []:
             clients[str(name)] = clients.get(str(name), 0) + 1
     return host_order(snapshot, clients)
+
+
+def _addresses(facts: HostFacts) -> frozenset[str]:
+    try:
+        return identity.answers_to(facts)
+    except Unreadable:
+        return frozenset({facts.host.address})

@@ -14,7 +14,18 @@ def member(facts: HostFacts) -> Identity:
     """What the other members dial."""
     host, platform = facts.host, facts[PLATFORM]
     own = [str(platform.get("hostname") or ""), str(platform.get("short") or "")]
-    return _sorted([host.name, *own, host.address, *str(platform.get("addresses") or "").split()])
+    told = bare(str(facts[VARIABLES].get("wsrep_node_address") or "")) if host.role is Role.DATABASE else ""
+    return _sorted([host.name, *own, host.address, told, *addresses(facts)])
+
+
+def addresses(facts: HostFacts) -> tuple[str, ...]:
+    """Those that the host tells of itself: behind a name in galvan.yaml stands one of them, and a balancer names one."""
+    return tuple(str(facts[PLATFORM].get("addresses") or "").split())
+
+
+def answers_to(facts: HostFacts) -> frozenset[str]:
+    """Every address that means this host, for comparing with what others say of it."""
+    return frozenset({facts.host.address, *addresses(facts)})
 
 
 def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
@@ -48,13 +59,19 @@ def others_address(facts: HostFacts) -> str:
     return f"gcomm://{','.join(others)}{mark}{options}" if 0 < len(others) < len(all_of_them) else ""
 
 
-def bare(peer: str) -> str:
+def bare(said: str) -> str:
+    """An address without its port, in the one spelling under which it is compared.
+
+    >>> bare("10.0.0.1:4567"), bare("[FD00:0::1]:3306"), bare("fd00::1"), bare("db1:5567"), bare(" db1")
+    ('10.0.0.1', 'fd00::1', 'fd00::1', 'db1', 'db1')
     """
-    >>> bare("db1"), bare(" 10.0.0.1:4567"), bare("[fd00::b]:4567")
-    ('db1', '10.0.0.1', 'fd00::b')
-    """
-    peer = peer.strip()
-    return peer[1:].partition("]")[0] if peer.startswith("[") else peer.partition(":")[0]
+    said = said.strip()
+    host, colon, port = said.rpartition(":")
+    if said.startswith("["):
+        said = said[1:].partition("]")[0]
+    elif colon and ":" not in host and port.isdigit():
+        said = host
+    return str(ipaddress.ip_address(said)) if _is_address(said) else said
 
 
 def _sorted(said: list[str]) -> Identity:

@@ -18,6 +18,9 @@ from galvan.model import BadInput, Cluster, Host, Policy, ProbeAccount, Risk, Ro
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _SSH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%-]{0,127}")
+_DNS = re.compile(
+    r"(?!.{254})[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
+)
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _PATH = re.compile(r"[~/][^\x00-\x1f]*")
@@ -115,7 +118,9 @@ def _address(field: Field) -> str:
             raise ValueError
         return str(ipaddress.ip_address(value))
     except ValueError:
-        raise field.wrong(f"{value!r} is no IP address (names go into `names`)") from None
+        if _DNS.fullmatch(value) and not value.rpartition(".")[2].isdigit():  # 10.0.0.300 is a slip, and no name
+            return value
+        raise field.wrong(f"{value!r} is neither an IP address nor a host name") from None
 
 
 def _become(field: Field | None) -> SecretRef | None:
@@ -138,7 +143,7 @@ def _port(field: Field) -> int:
 def _unique(hosts: tuple[Host, ...], field: Field) -> None:
     by_address: dict[str, str] = {}
     for host in hosts:
-        other = by_address.setdefault(host.address, host.name)
+        other = by_address.setdefault(host.address.lower(), host.name)
         if other != host.name and host.role is Role.DATABASE:
             raise field.wrong(f"{host.name} and {other} have the same address {host.address}")
 

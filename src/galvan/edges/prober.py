@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Callable
 
 from galvan.cluster.facts import VARIABLES
+from galvan.cluster.identity import server_port
 from galvan.cluster.quote import literal, sh
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
-from galvan.model import Attempt, Cluster, Host, Listening, Outcome, SecretRef, Sql, Trial, Unreadable
+from galvan.model import Attempt, Cluster, Host, HostFacts, Listening, Outcome, SecretRef, Sql, Trial, Unreadable
 
 OPERATOR = "operator"
 SCHEMA = "galvan_probe"
@@ -28,6 +29,8 @@ class SshProber:
     def __init__(self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str]) -> None:
         self._cluster, self._ssh, self._secret = cluster, ssh, secret
         self._marking, self._marked = asyncio.Lock(), False
+        self._ports: dict[str, int] = {}
+        self._dialled: dict[str, str] = {}
         self._wire = Wire(self, secret, self._run, self._record, self._mark)
 
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
@@ -37,7 +40,7 @@ class SshProber:
 
     async def dial(self, vantage: str, address: str, port: int, timeout: float) -> tuple[Source, Sink]:
         if vantage == OPERATOR:
-            return await OperatorDialer().dial(vantage, address, port, timeout)
+            return await OperatorDialer().dial(vantage, await self._known_here(address), port, timeout)
         import asyncssh
 
         connection = await self._ssh.connect(self._host(vantage))
@@ -53,6 +56,18 @@ class SshProber:
         except asyncssh.Error as why:
             raise Unreadable(f"{vantage} cannot dial {at(address, port)}: {why}") from why
         return _Bytes(reader), writer
+
+    async def _known_here(self, address: str) -> str:
+        """A name that only the hosts can resolve is dialled at the address where ssh reached its host."""
+        if address not in self._dialled:
+            host = next((host for host in self._cluster.hosts if host.address == address), None)
+            try:
+                await asyncio.get_running_loop().getaddrinfo(address, None)
+                peer = None
+            except OSError:
+                peer = (await self._ssh.connect(host)).get_extra_info("peername") if host else None
+            self._dialled[address] = str(peer[0]) if peer else address
+        return self._dialled[address]
 
     def _host(self, name: str) -> Host:
         return next(host for host in self._cluster.hosts if host.name == name)
@@ -102,7 +117,12 @@ class SshProber:
 
     async def _say(self, host: Host, marker: str, user: str, password: str) -> None:
         """Over TLS where it is offered, as any client would."""
-        async with connected(self, OPERATOR, host.address, 3306, 5.0) as line:
+        if host.name not in self._ports:
+            said = (await self._ssh.read(host, [VARIABLES]))[VARIABLES.id]
+            if isinstance(said, Unreadable):
+                raise said
+            self._ports[host.name] = server_port(HostFacts(host, {VARIABLES.id: VARIABLES.parse(said)}))
+        async with connected(self, OPERATOR, host.address, self._ports[host.name], 5.0) as line:
             session = await Session.open(line)
             try:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from galvan.cluster import identity
 from galvan.cluster.balancer import BALANCER, Server, set_state
-from galvan.cluster.facts import SESSIONS, Session
+from galvan.cluster.facts import PLATFORM, SESSIONS, Session
 from galvan.cluster.quote import sh
 from galvan.engine.gather import gather
 from galvan.model import Cluster, Fact, Host, NotHealed, Remote, Role, Shell, Sql
@@ -81,12 +82,13 @@ class Choreography:
         balancers = self.cluster.having(Role.LOAD_BALANCER)
         if not balancers:
             return []
-        snapshot = await gather(replace(self.cluster, hosts=balancers), [BALANCER], remote)
+        snapshot = await gather(replace(self.cluster, hosts=(host, *balancers)), [BALANCER, PLATFORM], remote)
+        mine = identity.answers_to(snapshot.of(host.name))
         return [
             (facts.host, server)
-            for facts in snapshot.hosts
+            for facts in snapshot.having(Role.LOAD_BALANCER)
             for server in facts[BALANCER]
-            if server.address == host.address
+            if server.address in mine
         ]
 
     async def _sessions(self, host: Host, remote: Remote) -> tuple[Session, ...]:
