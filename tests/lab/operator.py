@@ -14,8 +14,8 @@ from galvan import lab
 
 Json = dict[str, Any]
 HASHES = (
-    "find /etc/mysql /etc/galvan /var/lib/galvan/lock /var/lib/galvan/runs -type f 2>/dev/null | sort | xargs -r sha256sum; "
-    "find /etc/mysql /etc/galvan -printf '%p %m %u:%g\\n' 2>/dev/null | sort"
+    "find /etc/mysql /etc/my.cnf {more} /etc/galvan /var/lib/galvan/lock /var/lib/galvan/runs -type f 2>/dev/null | sort | xargs -r sha256sum; "
+    "find /etc/mysql /etc/my.cnf {more} /etc/galvan -printf '%p %m %u:%g\\n' 2>/dev/null | sort"
 )
 
 
@@ -74,10 +74,12 @@ def sit_down(home: Path, seed: str = "db1") -> Operator:
     return who
 
 
-def hashes() -> dict[str, str]:
-    """What lies in the places that Galvan may write to, on every host that it may change: content, mode and owner."""
+def hashes(more: str = "") -> dict[str, str]:
+    """What lies in the places that Galvan may write to, on every host that it may change: content, mode and owner.
+
+    `more`: another directory that holds option files."""
     names = [*(host.name for host in lab.current().databases), "app1"]
-    return {name: lab.execute(name, HASHES) for name in names}
+    return {name: lab.execute(name, HASHES.replace("{more}", more)) for name in names}
 
 
 def restarts(since: float) -> dict[str, int]:
