@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from galvan.cluster.facts import CONFIG, INSTALL, MOMENT, OWN_CONFIG, OWN_FILES
+from galvan.cluster.facts import BOOTSTRAP, CONFIG, INSTALL, MOMENT, OWN_CONFIG, OWN_FILES
 from galvan.cluster.optionfile import printed
 from galvan.cluster.precedence import READING, Reading, home, reading, shadows
 from galvan.edges.script import CLIENT, FIND_SOCKET
@@ -211,3 +211,15 @@ def test_a_password_does_not_leave_the_host(ground: Ground, name: str) -> None:
     said = ground.has({"printed": f"--port=1\n--{name}=root:secret\n--wsrep_sst_method=rsync\n"}).ask(CONFIG)
     assert "secret" not in said
     assert printed(said)["wsrep_sst_method"] == "rsync"
+
+
+@pytest.mark.parametrize("name", ["/run/mariadb-wsrep-new-cluster", "/run/mysqld/wsrep-new-cluster"])
+def test_a_bootstrap_that_was_left_is_seen_under_either_name(ground: Ground, name: str) -> None:
+    """galera_new_cluster of 10.11.19 writes the first; both looks know both."""
+    for fact in (BOOTSTRAP, MOMENT):
+        assert isinstance(fact.query, Shell)
+        text = fact.query.text.replace("/run/", f"{ground.root}/run/")
+        assert fact.parse(ground.has({}).sh(text))["bootstrap"] == "0"
+        ground.has({name: "_WSREP_NEW_CLUSTER='--wsrep-new-cluster'\n"})
+        assert fact.parse(ground.sh(text))["bootstrap"] == "1"
+        (ground.root / name.lstrip("/")).unlink()

@@ -222,12 +222,13 @@ INSTALL: Fact[State] = Fact(
     lines,
 )
 """How the server is installed; only plans and runs need it, so an audit does not pay for it."""
+_NEW_CLUSTER = "/run/mariadb-wsrep-new-cluster /run/mysqld/wsrep-new-cluster"
 BOOTSTRAP: Fact[State] = Fact(
     "host.bootstrap",
-    Shell("[ -e /run/mysqld/wsrep-new-cluster ] && echo bootstrap=1 || echo bootstrap=0"),
+    Shell(f"for f in {_NEW_CLUSTER}; do [ -e $f ] && echo bootstrap=1 && exit 0; done; echo bootstrap=0"),
     lines,
 )
-"""The file by which newer servers bootstrap. The older way, a variable in systemd's environment, takes a slow question,
+"""The file by which newer servers bootstrap, under its names so far (10.11.19: the first). The older way, a variable in systemd's environment, takes a slow question,
 so that one is asked before each restart (MOMENT) and not in every audit."""
 MOMENT: Fact[State] = Fact(
     "host.moment",
@@ -235,7 +236,7 @@ MOMENT: Fact[State] = Fact(
         "echo clock=$(date +%s.%N)\n"
         f"data=$({GIVEN.format(name='datadir')})\n"
         "echo disk_kb=$(df -Pk \"${data:-/var/lib/mysql}\" | awk 'NR==2{print $4}')\n"
-        "echo bootstrap=$(systemctl show-environment | grep -c '^_WSREP_NEW_CLUSTER=..*')\n"
+        f"echo bootstrap=$({{ systemctl show-environment; cat {_NEW_CLUSTER} 2>/dev/null; }} | grep -c '^_WSREP_NEW_CLUSTER=..*')\n"
         "echo service=$(systemctl is-active mariadb mysql mysqld | grep -v inactive | head -n 1)\n"
         "echo transfer=$(pgrep -fc 'wsrep_sst_[a-z]')\n"
         "echo lock=$(cat /var/lib/galvan/lock/owner 2>/dev/null | tr '\\n' ' ')"

@@ -181,7 +181,7 @@ def no_split_brain(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if text(seen, "wsrep_cluster_address").strip() in ("gcomm://", ""):
         bad.append("wsrep_cluster_address names no member")
     if number(facts[BOOTSTRAP], "bootstrap"):
-        bad.append("/run/mysqld/wsrep-new-cluster is left: the next start would bootstrap")
+        bad.append("/run/mariadb-wsrep-new-cluster (or its older name) is left: the next start would bootstrap")
     return holds(
         not bad, ", ".join(bad) or "none of these", "none of pc.ignore_sb, pc.ignore_quorum, bootstrap leftovers"
     )
