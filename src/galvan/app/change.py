@@ -174,6 +174,7 @@ async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
         return [f"the look before the restart failed: {err.strip()[-300:]}"]
     names = [name for section, name in facts[OWN_CONFIG] if section == "mysqld"]
     later = [f"{said} is read after {path}" for said in outdone(facts, names)]
+    later += [f"{path} is there, and the server would not read it"] if names and path not in facts[READING].own else []
     return [*later, *(line for line in out.splitlines() if line.strip())]
 
 

@@ -26,6 +26,7 @@ MAIN = {
     "db3": "[mysqld]\n!includedir /etc/mysql/mariadb.conf.d/\nmax-connections = 400\n\n[galera]\nloose_wsrep_slave_threads = 3\n",
 }
 """The my.cnf of each host; further hosts have db1's."""
+VERSIONS = {"bookworm": "10.11", "trixie": "11.8"}
 OLDEST = "# of the time before Galera\n[mysqld]\nport = 3307\ndatadir = /var/lib/mysql\nwsrep_provider_options = 'gcache.size=1G'\n"
 SITE = """\
 [mariadb]
@@ -36,7 +37,7 @@ port={port}
 wsrep-cluster-address="gcomm://{members}"
 {node_address}
 loose-wsrep_sst_receive_address = {address}:{sst}
-[mariadb-10.11]
+[mariadb-{version}]
 WSREP-Provider_Options = "evs.keepalive_period=PT1S; evs.suspect_timeout = PT6S;evs.inactive_timeout=PT15S; \
 evs.install_timeout=PT7.5S; evs.delay_margin=PT1S; evs.send_window=512; evs.user_send_window=256; \
 evs.join_retrans_period=PT0.7S; evs.stats_report_period=PT1M; gcs.fc_limit=128; gcs.fc_factor=0.9; gmcast.peer_timeout=PT3S; \
@@ -85,7 +86,7 @@ def site(lab: Lab, host: Host) -> str:
     told = {"db1": "wsrep_node_address = db1", "db3": "# wsrep_node_address is left out"}
     return SITE.format(
         datadir=DATADIR, socket=SOCKET, port=port(lab, host), group=group, ist=group + 1, sst=group - 123, address=host.address,
-        members=",".join(f"{member.name}:{group_port(member)}" for member in lab.databases),
+        version=VERSIONS[lab.options.release], members=",".join(f"{member.name}:{group_port(member)}" for member in lab.databases),
         node_address=told.get(host.name, f"wsrep_node-address={host.name}:{group}"),
     )  # fmt: skip
 
