@@ -86,7 +86,7 @@ def site(lab: Lab, host: Host) -> str:
     told = {"db1": "wsrep_node_address = db1", "db3": "# wsrep_node_address is left out"}
     return SITE.format(
         datadir=DATADIR, socket=SOCKET, port=port(lab, host), group=group, ist=group + 1, sst=group - 123, address=host.address,
-        version=VERSIONS[lab.options.release], members=",".join(f"{member.name}:{group_port(member)}" for member in lab.databases),
+        version=VERSIONS[host.release], members=",".join(f"{member.name}:{group_port(member)}" for member in lab.databases),
         node_address=told.get(host.name, f"wsrep_node-address={host.name}:{group}"),
     )  # fmt: skip
 
