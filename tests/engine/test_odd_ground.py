@@ -18,7 +18,7 @@ from galvan.model import Cluster, Host, HostFacts, Role
 @pytest.mark.parametrize(
     ("text", "refused", "why"),
     [
-        ("[mariadb]\nssl-cert = /old.pem\n", "client_tls", "ssl_cert in [mariadb]"),
+        ("[mariadb]\ntls-version = TLSv1.2\n", "client_tls", "tls_version in [mariadb]"),
         ("[mysqld]\nskip-ssl\n", "client_tls", "ssl in [mysqld]"),
         ("[galera]\nloose_wsrep_provider_options = 'gcache.size=1G'\n", "replication_tls", "wsrep_provider_options in [galera]"),
     ],
