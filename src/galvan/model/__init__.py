@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         not_here,
     )
     from galvan.model.hosts import (
+        Backup,
+        Budget,
         Cluster,
         Host,
         Policy,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         Risk,
         Role,
         SecretRef,
+        Window,
     )
     from galvan.model.scales import (
         Disruption,
@@ -95,8 +98,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "Attempt",
+    "Backup",
     "BadInput",
     "Blind",
+    "Budget",
     "Capture",
     "Certificate",
     "Check",
@@ -154,6 +159,7 @@ __all__ = [
     "Value",
     "Verdict",
     "Weight",
+    "Window",
     "WrongUsage",
     "check",
     "holds",
@@ -167,7 +173,7 @@ _ROOMS = {
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement check holds not_here",
-    "hosts": "Cluster Host Policy ProbeAccount Risk Role SecretRef",
+    "hosts": "Backup Budget Cluster Host Policy ProbeAccount Risk Role SecretRef Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
     "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Served Trial Weight weigh",

@@ -61,6 +61,35 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """When the cluster may be changed: from `begin` to `end` (minutes since midnight in `zone`) on `days` (Monday is 0).
+    An `end` that is not after `begin` lies on the day after."""
+
+    text: str
+    days: frozenset[int]
+    begin: int
+    end: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may cost. `flow_control`: the share of time in which a member was paused; `p99_ms`: of statements."""
+
+    flow_control: float | None = None
+    p99_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was restored once must be vouched for: on which day (YYYY-MM-DD), and by whom."""
+
+    max_age_days: int
+    attested: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -81,6 +110,9 @@ class Policy:
     bundle_owner: str = "root:root"  # who may read the client key on an application's host
     exempt_accounts: tuple[str, ...] = ()  # as 'user'@'host': not put under REQUIRE SSL
     accepted: tuple[Risk, ...] = ()
+    window: tuple[Window, ...] = ()  # empty: at any time
+    budget: Budget | None = None
+    backup: Backup | None = None  # None: not asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class Server:
     starts: int = 0
     logins: dict[str, int] = field(default_factory=dict)
     tls_accepts: int = 0
+    paused_ns: int = 0
+    histogram: dict[str, int] = field(default_factory=dict)  # statements by the upper bound of their bucket, in seconds
     work: list[tuple[str, str, str, str, str]] = field(default_factory=list)  # rows of server.long
 
     @property
@@ -81,6 +83,7 @@ class Machine:
     stays_out: Callable[[Mapping[str, str]], str] | None = None  # the state in which it hangs after such a start
     keys_made: int = 0
     address: str = ""  # its own, where galvan.yaml has a name
+    upkeep: dict[str, str] = field(default_factory=dict)  # what else goes on there, where it is not the usual
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:
         self.keep(path, run, wave)
@@ -134,4 +137,5 @@ class Machine:
         server.up, server.state, server.uptime = True, "Initialized", 1
         server.starts += 1
         server.logins, server.tls_accepts, server.work, server.desync = {}, 0, [], 0
+        server.paused_ns, server.histogram = 0, dict.fromkeys(server.histogram, 0)
         server.stuck = self.stays_out(config) if self.stays_out else ""

@@ -65,6 +65,35 @@ def _status(fake: Fake, machine: Machine) -> str:
     return said
 
 
+def _flow(fake: Fake, machine: Machine) -> str:
+    server = _server(machine)
+    return _table({"Uptime": server.uptime, "wsrep_flow_control_paused_ns": server.paused_ns})
+
+
+def _histogram(fake: Fake, machine: Machine) -> str:
+    counted = _server(machine).histogram
+    if not counted:
+        raise Unreadable("error 1109: Unknown table 'QUERY_RESPONSE_TIME' in information_schema")
+    return _table(counted)
+
+
+def _host_upkeep(fake: Fake, machine: Machine) -> str:
+    said = {
+        "backups": "",
+        "packages": "",
+        "unattended": "",
+        "owned": "",
+        "available_kb": "4000000",
+        "start_limit": "15min",
+    }
+    return "".join(f"{key}={value}\n" for key, value in {**said, **machine.upkeep}.items())
+
+
+def _server_upkeep(fake: Fake, machine: Machine) -> str:
+    _server(machine)
+    return _table({"osu_method": machine.upkeep.get("osu_method", "TOI")})
+
+
 def _accounts(fake: Fake, machine: Machine) -> str:
     _server(machine)
     if machine.host.name not in fake.group.primary:
@@ -184,6 +213,12 @@ def _manifest(fake: Fake, machine: Machine) -> str:
 PRINTERS: Mapping[str, Printer] = {
     "server.variables": _variables,
     "server.status": _status,
+    "host.upkeep": _host_upkeep,
+    "server.upkeep": _server_upkeep,
+    "server.data": lambda fake, machine: _table({"data_bytes": 25_739_264}),
+    "server.flow": _flow,
+    "server.response": _histogram,
+    "server.statements": _histogram,
     "server.accounts": _accounts,
     "server.requirements": _accounts,
     "server.sessions": _sessions,

@@ -1,0 +1,124 @@
+"""What of galvan.yaml's policy is more than one value: maintenance windows, an error budget, an attested backup.
+
+policy:
+  window: ["Sat 22:00-04:00 Europe/Berlin", "Tue-Thu 02:00-04:00 UTC"]
+  budget: {flow_control: 0.2, p99_ms: 250}
+  backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from galvan.model import Backup, BadInput, Budget, Window
+
+if TYPE_CHECKING:
+    from galvan.edges.inventory import Field
+
+T = TypeVar("T")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WINDOW = re.compile(r"(\S+) (\d\d):(\d\d)-(\d\d):(\d\d) (\S+)")
+_EXAMPLE = "'Sat 22:00-04:00 Europe/Berlin', 'Mon-Fri 01:00-03:00 UTC', 'daily 02:00-04:00 UTC'"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def window(text: str) -> Window:
+    """Raises BadInput with an example; the time zone has to be named, since hosts and operators may differ."""
+    match = _WINDOW.fullmatch(text)
+    if not match:
+        raise BadInput(f"{text!r} is no window: days, from-to and the time zone, as in {_EXAMPLE}")
+    days, hour, minute, end_hour, end_minute, zone = match.groups()
+    begin, end = int(hour) * 60 + int(minute), int(end_hour) * 60 + int(end_minute)
+    if int(hour) > 23 or int(minute) > 59 or int(end_minute) > 59 or end > 24 * 60:
+        raise BadInput(f"{text!r}: a time lies between 00:00 and 24:00, as in {_EXAMPLE}")
+    if begin == end:
+        raise BadInput(f"{text!r} begins and ends at the same time; a whole day is 00:00-24:00")
+    return Window(text, _days(days, text), begin, end, _zone(zone, text))
+
+
+def _days(said: str, text: str) -> frozenset[int]:
+    if said == "daily":
+        return frozenset(range(7))
+    found: set[int] = set()
+    for part in said.split(","):
+        first, dash, last = part.partition("-")
+        if first not in _DAYS or (dash and last not in _DAYS):
+            raise BadInput(f"{text!r}: {part!r} is no day; days are {', '.join(_DAYS)}, Mon-Fri, or daily")
+        begin, end = _DAYS.index(first), _DAYS.index(last if dash else first)
+        found |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
+    return frozenset(found)
+
+
+def _zone(name: str, text: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(f"{text!r}: this machine knows no time zone {name!r}, as in {_EXAMPLE}") from None
+    return name
+
+
+def attested(text: str) -> tuple[str, str]:
+    """ "who, when" as `--attest-backup` takes it: who, and the day. Raises BadInput.
+
+    >>> attested("Ann of storage, 2026-11-20")
+    ('Ann of storage', '2026-11-20')
+    """
+    who, comma, day = (part.strip() for part in text.rpartition(","))
+    if not comma or not who:
+        raise BadInput(f"{text!r} says not who restored which day's backup; as in 'Ann, 2026-11-20'")
+    return who, _day(day)
+
+
+def _day(said: str) -> str:
+    from datetime import date
+
+    try:
+        if not _DAY.fullmatch(said):
+            raise ValueError
+        return date.fromisoformat(said).isoformat()
+    except ValueError:
+        raise BadInput(f"{said!r} is no day; as in 2026-11-20") from None
+
+
+def _windows(field: Field) -> tuple[Window, ...]:
+    from yaml import SequenceNode
+
+    fields = field.items() if isinstance(field.node, SequenceNode) else [field]
+    return tuple(_told(item, window) for item in fields)
+
+
+def _told(field: Field, read: Callable[[str], T]) -> T:
+    """What a reader makes of the value; its refusal gets the line and the field."""
+    try:
+        return read(field.text())
+    except BadInput as why:
+        if str(why).startswith(field.file):
+            raise
+        raise field.wrong(str(why)) from None
+
+
+def _budget(field: Field) -> Budget:
+    said = field.mapping("flow_control", "p99_ms")
+    limits = {name: value.typed("float") for name, value in said.items()}
+    if not limits:
+        raise field.wrong("a budget needs a limit: flow_control (a share of time, as 0.2) or p99_ms")
+    share = limits.get("flow_control")
+    if isinstance(share, float) and not 0 < share <= 1:
+        raise said["flow_control"].wrong("a share of time lies above 0 and up to 1, as 0.2")
+    return Budget(**limits)  # type: ignore[arg-type]
+
+
+def _backup(field: Field) -> Backup:
+    said = field.mapping("attested", "by", "max_age_days")
+    if "max_age_days" not in said or ("attested" in said) != ("by" in said):
+        raise field.wrong("a backup needs max_age_days, and attested and by together")
+    age = said["max_age_days"].typed("int")
+    day = _told(said["attested"], _day) if "attested" in said else ""
+    return Backup(int(str(age)), day, said["by"].text() if "by" in said else "")
+
+
+SHAPES: Mapping[str, Callable[[Field], object]] = {"window": _windows, "budget": _budget, "backup": _backup}

@@ -1,0 +1,88 @@
+"""Windows, budgets and backups as galvan.yaml spells them: strictly, and with the line that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from galvan.edges.inventory import load
+from galvan.edges.policy import attested, window
+from galvan.model import Backup, BadInput, Budget
+
+HOSTS = "cluster: shop\nhosts:\n  db1: {role: database, address: 10.0.0.1}\n"
+
+
+def policy(folder: Path, text: str) -> object:
+    file = folder / "galvan.yaml"
+    file.write_text(f"{HOSTS}policy:\n  {text}\n")
+    return load(file).policy
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "begin", "end"),
+    [
+        ("Sat 22:00-04:00 Europe/Berlin", {5}, 1320, 240),
+        ("Mon-Fri 01:00-03:30 UTC", {0, 1, 2, 3, 4}, 60, 210),
+        ("Fri-Mon 00:00-24:00 UTC", {4, 5, 6, 0}, 0, 1440),
+        ("Tue,Thu 02:00-04:00 UTC", {1, 3}, 120, 240),
+        ("daily 02:00-04:00 America/New_York", {0, 1, 2, 3, 4, 5, 6}, 120, 240),
+    ],
+)
+def test_a_window(text: str, days: set[int], begin: int, end: int) -> None:
+    read = window(text)
+    assert (read.days, read.begin, read.end, read.text) == (days, begin, end, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Sat 22:00-04:00", "and the time zone"),
+        ("sat 22:00-04:00 UTC", "'sat' is no day"),
+        ("Sat 22:00-25:00 UTC", "between 00:00 and 24:00"),
+        ("Sat 24:00-04:00 UTC", "between 00:00 and 24:00"),
+        ("Sat 2:00-04:00 UTC", "is no window"),
+        ("Sat 04:00-04:00 UTC", "begins and ends at the same time"),
+        ("Sat 22:00-04:00 Middle/Earth", "knows no time zone 'Middle/Earth'"),
+        ("Sat 22:00-04:00 ../../etc/passwd", "knows no time zone"),
+    ],
+)
+def test_what_is_no_window(text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        window(text)
+
+
+def test_all_three_in_a_file(tmp_path: Path) -> None:
+    read = policy(tmp_path, 'window: "Sat 22:00-04:00 UTC"')
+    assert [w.text for w in read.window] == ["Sat 22:00-04:00 UTC"]  # type: ignore[attr-defined]
+    read = policy(tmp_path, 'window: ["Sat 22:00-04:00 UTC", "Sun 22:00-04:00 UTC"]')
+    assert len(read.window) == 2  # type: ignore[attr-defined]
+    read = policy(tmp_path, "budget: {flow_control: 0.2, p99_ms: 250}")
+    assert read.budget == Budget(0.2, 250.0)  # type: ignore[attr-defined]
+    read = policy(tmp_path, "backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}")
+    assert read.backup == Backup(7, "2026-11-20", "Ann")  # type: ignore[attr-defined]
+    assert policy(tmp_path, "backup: {max_age_days: 7}").backup == Backup(7)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('window: "Sat"', r"galvan.yaml line 5: policy.window: 'Sat' is no window"),
+        ('window: ["Sat 22:00-04:00 UTC", "never"]', r"policy.window\[1\]: 'never' is no window"),
+        ("budget: {}", "a budget needs a limit"),
+        ("budget: {flow_control: 20}", "a share of time"),
+        ("budget: {p50: 20}", "unknown field"),
+        ("backup: {attested: 2026-11-20, by: Ann}", "needs max_age_days"),
+        ("backup: {max_age_days: 7, attested: 2026-11-20}", "attested and by together"),
+        ("backup: {max_age_days: 7, attested: 2026-11-31, by: Ann}", "'2026-11-31' is no day"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        policy(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["Ann", "2026-11-20", "Ann, yesterday", ", 2026-11-20"])
+def test_an_attestation_says_who_and_when(text: str) -> None:
+    with pytest.raises(BadInput):
+        attested(text)
