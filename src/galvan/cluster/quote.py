@@ -39,6 +39,15 @@ def literal(value: str) -> str:
     return "'" + clean(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """A schema's or table's name.
+
+    >>> identifier("it`s")
+    '`it``s`'
+    """
+    return "`" + clean(name).replace("`", "``") + "`"
+
+
 def clean(value: str) -> str:
     """The value itself; control characters have no business in names, paths and options (BadInput)."""
     if any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for c in value):

@@ -7,6 +7,7 @@ Before a file is first touched in a wave, what was there is kept on the host und
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 from galvan.cluster.quote import sh
 from galvan.edges.script import CLIENT, FIND_SOCKET
@@ -100,6 +101,14 @@ def shell(action: Shell, run: str) -> str:
         + "\n} </dev/null\n@shell\n"
         + sh(_LOG, said=f"{run}: ran a command").text
     )
+
+
+def in_step(statements: Sequence[str]) -> str:
+    """Reads with what was committed anywhere before: SELECT waits for it (`wsrep_sync_wait=1`), CHECKSUM would not. A
+    statement that fails leaves its answer out and no other's."""
+    asked = "".join(f"{statement};\n" for statement in statements)
+    setting = "SET SESSION sql_mode='', wsrep_sync_wait=1, max_statement_time=600; SELECT 1 INTO @in_step;"
+    return _PRELUDE + f"{CLIENT} --force <<'@sql'\n{setting}\n{asked}@sql\n"
 
 
 def preflight(own: str, unit_user: str) -> str:
