@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from galvan.app import desk as desks
-from galvan.app.change import Ended, Orders
+from galvan.app.change import Ended
 from galvan.app.change import apply as carry
 from galvan.app.desk import Audited, Desk
+from galvan.app.orders import Orders
 from galvan.app.planning import make_plan
 from galvan.app.verify import Verified
 from galvan.app.verify import verify as prove
@@ -82,8 +83,8 @@ def apply(
     hurt, by name. `passphrase_file`: of the authorities' keys; without it GALVAN_PASSPHRASE_FILE or a systemd credential.
     `database`: where runs are remembered (SQLite in the state directory). `told` is called with a wave and what happened.
 
-    Look at `status`: done, watching, refused, stopped or interrupted. Raises Unsafe where the cluster is no longer as the
-    plan saw it. In the main thread Ctrl-C stops it at the next safe place.
+    Look at `status`: done, watching, waiting, refused, stopped or interrupted. Raises Unsafe where the cluster is no longer
+    as the plan saw it, or outside of the policy's maintenance window. In the main thread Ctrl-C stops it at the next safe place.
     """
     if not made.waves:
         return Ended("", "done", "nothing to change", 0, {}, 0.0)

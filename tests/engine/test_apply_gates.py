@@ -74,6 +74,10 @@ GATES = {
         set_on("db2", work=[("7", "root", "Query", "120", "ALTER TABLE t ADD c INT")]),
         "root has been at work on it for 120 s (Query: ALTER TABLE t ADD c INT)",
     ),
+    "backup": (machine("db2", upkeep={"backups": "mariabackup"}), "a backup runs on db2 (mariabackup)"),
+    "packages": (machine("db2", upkeep={"packages": "dpkg"}), "a package manager runs on db2 (dpkg)"),
+    "rsu": (machine("db2", upkeep={"osu_method": "RSU"}), "wsrep_OSU_method is RSU on db2"),
+    "memory": (machine("db2", upkeep={"available_kb": "90000"}), "db2 has 87 MB of memory available"),
     "unreachable": (lambda fake: fake.die("db1"), "db1 could not be read"),
 }
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from galvan.app.desk import Desk
+from galvan.app.hands import hands
 from galvan.cluster.order import Wave
 from galvan.cluster.quote import sh
 from galvan.engine.document import Facts, Json, wave_from
-from galvan.model import Fact, Role, Shell, Unreadable
+from galvan.model import Fact, Role, Shell, Snapshot, Unreadable, Unsafe
 
 _RUNS = "/var/lib/galvan/runs"
 MANIFEST: Fact[Sequence[Json]] = Fact(
@@ -42,11 +44,30 @@ def entries_of(manifest: Sequence[Json]) -> list[Entry]:
     return [Entry(said["run"], said["at"], said["wave"]) for said in manifest]
 
 
+def all_entries(snapshot: Snapshot) -> list[Entry]:
+    """Raises Unsafe where a host cannot say what was done to it: half an undo would be a new state of its own."""
+    entries: list[Entry] = []
+    for facts in snapshot.hosts:
+        if MANIFEST.id in facts.readings:
+            try:
+                entries += entries_of(facts[MANIFEST])
+            except Unreadable as why:
+                raise Unsafe(f"{facts.host.name} cannot say what was done to it: {why}. Nothing was undone") from why
+    return entries
+
+
 def set_aside(run: str) -> Shell:
     return sh(
         "if [ -d {{runs}}/{{run}} ]; then mkdir -p -m 700 {{undone}}; rm -rf {{undone}}/{{run}}; mv {{runs}}/{{run}} {{undone}}/; fi",
         runs=_RUNS, run=run, undone="/var/lib/galvan/undone",
     )  # fmt: skip
+
+
+async def forget(desk: Desk, run: str) -> None:
+    """The manifest of an undone run is set aside on its hosts, so that it is not undone twice."""
+    async with hands(desk, f"undo-{run}", desk.authorities()) as ssh:
+        for host in desk.cluster.having(Role.DATABASE, Role.APPLICATION):
+            await ssh.act(host, set_aside(run), "forget")
 
 
 def restarts_fact(since: float) -> Fact[int]:

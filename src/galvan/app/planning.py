@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from galvan.app.desk import Audited, Desk, audit
 from galvan.cluster import identity
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.settle import settle
-from galvan.engine.plan import Plan, host_order, plan
-from galvan.model import BadInput, HostFacts, Role, Rung, Snapshot, Unreadable, Unsafe
+from galvan.cluster.upkeep import UPKEEP
+from galvan.engine.plan import Plan, host_order, limited, plan
+from galvan.model import HostFacts, Role, Rung, Snapshot, Unreadable, Unsafe
 from galvan.pki.steps import certify
 
 
 async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
-    if desk.limit:
-        raise BadInput("a plan is for the whole cluster: --limit goes with audit and verify")
-    seen = await audit(desk, (*HOUSE, SESSIONS, BALANCER))
+    """With a limit the whole cluster is looked at all the same. Raises Unsafe where it would leave a mixed state."""
+    seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, BALANCER, *UPKEEP))
     if seen.misfits:
         raise Unsafe("nothing is planned, and nothing was changed: " + "; ".join(seen.misfits))
     made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
-    return made, seen
+    return (limited(made, desk.limit) if desk.limit else made), seen
 
 
 def order_of(snapshot: Snapshot) -> tuple[str, ...]:

@@ -82,6 +82,17 @@ def _running(parser: argparse.ArgumentParser) -> None:
     _signing(parser)
 
 
+def _pacing(parser: argparse.ArgumentParser) -> None:
+    """Where a run stops by itself between two waves."""
+    parser.add_argument(
+        "--pause-after", metavar="PLACE", help="stop after this stage or wave, or after each; galvan resume goes on"
+    )
+    parser.add_argument(
+        "--soak", type=float, metavar="SECONDS", help="how long the canary is watched before the others follow (60)"
+    )
+    parser.add_argument("--outside-window", action="store_true", help="the policy's maintenance window does not hold")
+
+
 def _remembering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
@@ -95,7 +106,18 @@ def _apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it is the approval")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced", help="how high to climb")
     parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--check", action="store_true", help="ask every gate now, say what would be done, change nothing"
+    )
+    parser.add_argument("--detailed-exitcode", action="store_true", help="with --check: 2 when there are changes")
+    _limited(parser)
+    parser.add_argument("--canary", default="", metavar="HOST", help="restart this host first, and watch how it goes")
+    parser.add_argument(
+        "--attest-backup", default="", metavar="'WHO, DAY'", help="who restored the backup of which day (YYYY-MM-DD)"
+    )
     _running(parser)
+    _pacing(parser)
+    parser.set_defaults(pause_after="", soak=60.0)
 
 
 def build(only: str = "") -> argparse.ArgumentParser:
@@ -141,6 +163,8 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="save", type=Path, metavar="FILE", help="save the plan for `galvan apply FILE`")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced")
     parser.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
+    parser.add_argument("--commands", action="store_true", help="print what a DBA would type on each host instead")
+    _limited(parser)
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
@@ -148,12 +172,17 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
     )
+    parser.add_argument("--data", action="store_true", help="also compare all tables on all members (reads everything)")
+    parser.add_argument(
+        "--data-limit", type=int, default=1000, metavar="MB", help="leave larger tables out of --data (1000)"
+    )
     parser.add_argument("--detailed-exitcode", action="store_true", help="2 when a proof fails")
 
 
 def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", default="")
     _running(parser)
+    _pacing(parser)
     parser.set_defaults(watch=None)
 
 

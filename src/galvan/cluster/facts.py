@@ -179,13 +179,17 @@ SESSIONS: Fact[tuple[Session, ...]] = Fact(
 LONG: Fact[tuple[tuple[str, ...], ...]] = Fact(
     "server.long",
     Sql(
-        "SELECT ID, USER, COMMAND, TIME, COALESCE(LEFT(INFO, 60), '') FROM information_schema.PROCESSLIST "
-        "WHERE ID <> CONNECTION_ID() AND USER NOT IN ('system user', 'event_scheduler') AND COMMAND <> 'Sleep' AND ("
-        "INFO RLIKE '^ *(ALTER|CREATE|DROP|RENAME|TRUNCATE|OPTIMIZE|REPAIR|FLUSH TABLES|BACKUP|LOCK TABLES)' OR TIME > 60)"
+        "SELECT p.ID, p.USER, p.COMMAND, GREATEST(p.TIME, COALESCE(TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), 0)), "
+        "COALESCE(LEFT(p.INFO, 60), IF(t.trx_id IS NULL, '', 'a transaction is open')) "
+        "FROM information_schema.PROCESSLIST p LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID "
+        "WHERE p.ID <> CONNECTION_ID() AND p.USER NOT IN ('system user', 'event_scheduler') AND ("
+        "t.trx_started < NOW() - INTERVAL 60 SECOND OR p.COMMAND <> 'Sleep' AND ("
+        "p.INFO RLIKE '^ *(ALTER|CREATE|DROP|RENAME|TRUNCATE|OPTIMIZE|REPAIR|FLUSH TABLES|BACKUP|LOCK TABLES)' OR p.TIME > 60))"
     ),
     lambda output: rows(output, 5),
     stable=False,
 )
+"""Statements that change the schema or last, and transactions that have been open for a minute, even where they idle."""
 CONFIG: Fact[State] = Fact(
     "host.config",
     Shell(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
+from galvan.cluster.upkeep import UPKEEP, under_way
 from galvan.model import Blind, HostFacts, Role, Snapshot, State, Unreadable, Unsafe
 
 ABSENCE = 60.0  # seconds that a restarting member is expected to be away, generously
@@ -161,11 +162,13 @@ def _ground(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _work(host: str, snapshot: Snapshot) -> Iterator[str]:
+    """Statements and transactions that would be lost or waited for, backups, and whoever else works on the host."""
     facts = snapshot.of(host)
-    if LONG.id not in facts.readings:
-        return
-    for _, user, command, seconds, statement in facts[LONG]:
-        yield f"{user} has been at work on it for {seconds} s ({command}: {statement})"
+    if LONG.id in facts.readings:
+        for _, user, command, seconds, statement in facts[LONG]:
+            yield f"{user} has been at work on it for {seconds} s ({command}: {statement})"
+    if UPKEEP[0].id in facts.readings:
+        yield from under_way(facts)
 
 
 def _window(host: str, snapshot: Snapshot, rate: float) -> Iterator[str]:

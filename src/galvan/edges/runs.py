@@ -25,7 +25,9 @@ class Worker(Protocol):
 
     def lock(self) -> Json: ...
     def remember(self, number: int) -> Json: ...
+    def hold(self, number: int) -> Json: ...
     def carry_out(self, number: int, blocked: Sequence[str]) -> Json: ...
+    def after(self, number: int) -> Json: ...
     def watch(self, tip: str) -> Json: ...
     def release(self, status: str) -> Json: ...
     def stop_asked(self) -> bool: ...
@@ -41,6 +43,9 @@ def climb(document: Json, worker: Worker) -> Json:
         if worker.stop_asked():
             status, why = "interrupted", f"{done} of {len(document['waves'])} waves are done"
             break
+        if ended := _ended(worker.hold(number)):
+            status, why = ended
+            break
         for tip in wave.get("watch", []):
             answer = worker.watch(tip)
             if seen := answer.get("seen") or answer.get("failed"):  # who cannot be seen is not absent
@@ -48,15 +53,30 @@ def climb(document: Json, worker: Worker) -> Json:
                 status, why = "watching", seen
         if all(step["tip"] in blocked for step in wave["steps"]):
             continue
-        answer = worker.remember(number)
-        answer = answer if answer.get("failed") else worker.carry_out(number, blocked)
-        if failed := answer.get("failed"):
-            status, why = answer["kind"], failed
+        passed, ended = _carried(worker, number, blocked)
+        done += passed
+        if ended:
+            status, why = ended
             break
-        done += 1
     if left := worker.release(status).get("failed"):
         why = f"{why}; still locked: {left}" if why else f"still locked: {left}"
     return {"status": status, "why": why, "waves_done": done}
+
+
+def _carried(worker: Worker, number: int, blocked: Sequence[str]) -> tuple[int, tuple[str, str] | None]:
+    """How many waves that was, and with what the run ends after it, if it does."""
+    answer = worker.remember(number)
+    answer = answer if answer.get("failed") else worker.carry_out(number, blocked)
+    if ended := _ended(answer):
+        return 0, ended
+    return 1, _ended(worker.after(number)) if answer.get("changed") else None
+
+
+def _ended(answer: Json) -> tuple[str, str] | None:
+    """The status and the reason with which a run ends here, if it does."""
+    if failed := answer.get("failed"):
+        return answer["kind"], failed
+    return (answer["status"], answer["why"]) if "status" in answer else None
 
 
 class Runs:
@@ -129,7 +149,7 @@ class _Durable:
     """The worker with each of its answers remembered."""
 
     def __init__(self, worker: Worker, dbos: Any) -> None:
-        for name in ("lock", "remember", "carry_out", "watch", "release"):
+        for name in ("lock", "remember", "hold", "carry_out", "after", "watch", "release"):
             setattr(self, name, dbos.step(name=name)(_plain(getattr(worker, name))))
         self.stop_asked = worker.stop_asked
 

@@ -107,5 +107,22 @@ class LedgerBook:
         )
 
 
+class DurationBook:
+    """How long waves took on this cluster: the last few of each kind, in seconds."""
+
+    KEPT = 9
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+
+    def note(self, kind: str, seconds: float) -> None:
+        book = self._state.read("durations.json")
+        book[kind] = [*book.get(kind, []), round(seconds, 1)][-self.KEPT :]
+        self._state.write("durations.json", book)
+
+    def took(self) -> Mapping[str, Sequence[float]]:
+        return self._state.read("durations.json")
+
+
 def _day(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from galvan.cluster.order import Wave
-from galvan.engine.gates import Crew, caught_up, gate, is_down, look, synced
+from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
     GalvanError,
@@ -32,8 +32,8 @@ def _host(crew: Crew, name: str) -> Host:
     return next(host for host in crew.cluster.hosts if host.name == name)
 
 
-async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
-    """Raises Unsafe (nothing was changed), or NotHealed / Unreachable (what was begun was put back, or the text says not).
+async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
+    """False where all was as wanted already. Raises Unsafe (nothing was changed), or NotHealed / Unreachable (what was begun was put back, or the text says not).
 
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
@@ -47,10 +47,11 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
             await caught_up(host, crew)
             await crew.choreography.welcome(host, crew.remote)
         crew.say(wave.id, "already as wanted")
-        return
+        return False
     restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
     if restarts:
         await gate(host, crew, gone)
+        await roomy(host, crew, [item for step in todo for item in step.want.items()])
     begun: list[Step] = []
     try:
         await _act(wave, host, todo, begun, crew)
@@ -63,6 +64,13 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> None:
     except GalvanError as why:
         raise await _put_back(wave, host, begun, crew, why) from why
     crew.say(wave.id, "done")
+    return True
+
+
+async def still_there(wave: Wave, crew: Crew) -> bool:
+    """Is everything that this wave wanted as it wanted it?"""
+    facts = await look(crew, _host(crew, wave.host), [step.read for step in wave.steps])
+    return not any(remaining(step, facts[step.read]) for step in wave.steps)
 
 
 async def _todo(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> list[Step]:

@@ -7,7 +7,7 @@ import getpass
 import json
 import socket
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from galvan.cluster.quote import sh
 from galvan.engine.apply import carry_out
 from galvan.engine.document import Json, wave_document
 from galvan.engine.gates import Crew
+from galvan.engine.pace import Pace
 from galvan.engine.plan import Plan
 from galvan.engine.watch import Ledger, watch
 from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe
@@ -49,6 +50,8 @@ class Climb:
     window: float = 60.0
     accepted: frozenset[str] = frozenset()
     instead: str = "-"
+    pace: Pace | None = None
+    took: Callable[[Wave, float], None] = lambda wave, seconds: None
     stopping: bool = field(default=False)
 
     def stop_asked(self) -> bool:
@@ -64,6 +67,12 @@ class Climb:
         wave = self.plan.waves[number]
         kept = tuple(step for step in wave.steps if step.tip not in blocked)
         return self._answer(self._carry_out(number, replace(wave, steps=kept)))
+
+    def hold(self, number: int) -> Json:
+        return self._answer(self.pace.hold(number)) if self.pace else {}
+
+    def after(self, number: int) -> Json:
+        return self._answer(self.pace.after(number)) if self.pace else {}
 
     def watch(self, tip: str) -> Json:
         """Where nobody could look, somebody may be there: that holds NARROW up like a client that was seen."""
@@ -120,8 +129,11 @@ class Climb:
 
     async def _carry_out(self, number: int, wave: Wave) -> Json:
         later = [step for w in self.plan.waves[number + 1 :] if w.host == wave.host for step in w.steps]
-        await carry_out(wave, self.crew, later)
-        return {}
+        began = time.monotonic()
+        changed = await carry_out(wave, self.crew, later)
+        if changed:
+            self.took(wave, time.monotonic() - began)
+        return {"changed": changed}
 
     async def _watch(self, tip: Tip) -> Json:
         self.crew.say(f"switch {tip.id}", f"watching who still goes the old way, {self.window:.0f} s")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from galvan.cluster.facts import GATE, LONG, MOMENT, STATUS
 from galvan.cluster.health import commit_rate, complaints, may_take_down
+from galvan.cluster.upkeep import UPKEEP, memory
 from galvan.engine.choreography import Choreography
 from galvan.engine.gather import gather
 from galvan.model import (
@@ -74,7 +75,7 @@ async def gate(host: Host, crew: Crew, gone: bool) -> None:
     before = await gather(cluster, GATE, crew.remote)
     for _ in range(int(crew.calm / crew.poll) or 1):
         await asyncio.sleep(crew.poll)
-        now = await gather(cluster, (*GATE, LONG), crew.remote)
+        now = await gather(cluster, (*GATE, LONG, *UPKEEP), crew.remote)
         if not ([*_of_others(host, now)] if gone else [*complaints(now)]):
             break
     if not gone:
@@ -82,6 +83,12 @@ async def gate(host: Host, crew: Crew, gone: bool) -> None:
         may_take_down(host.name, now, rate)
     elif told := [*_of_others(host, now)]:
         raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told))
+
+
+async def roomy(host: Host, crew: Crew, wanted: Collection[tuple[str, object]]) -> None:
+    """Raises Unsafe where the restart would switch on what the host has no memory for."""
+    if ("performance_schema", "ON") in wanted and (told := [*memory(await look(crew, host, UPKEEP))]):
+        raise Unsafe(f"{host.name} was not restarted: " + "; ".join(told))
 
 
 def _of_others(host: Host, snapshot: Snapshot) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from galvan.cluster.dialects import changeable
 from galvan.cluster.health import CLOCK_SKEW, behind
@@ -52,10 +52,6 @@ class Plan:
         for wave in self.waves:
             counts[wave.host] = counts.get(wave.host, 0) + wave.restarts
         return counts
-
-    def seconds(self, recycle_wait: float) -> float:
-        """A rough estimate: a restart with its drain, or a moment."""
-        return sum(12.0 + recycle_wait / 2 if wave.restarts else 1.0 for wave in self.waves)
 
 
 def plan(
@@ -111,6 +107,19 @@ def impact_of(tip: Tip, snapshot: Snapshot) -> tuple[Impact, ...]:
     with suppress(Unreadable):
         seen.extend(tip.impact(snapshot, None))
     return tuple(seen)
+
+
+def limited(made: Plan, hosts: Collection[str]) -> Plan:
+    """The plan on some hosts only. Raises Unsafe where a tip would be carried out on some and not on others: a member that
+    is left behind cannot talk to the rest, or an application is refused for want of what it was not handed."""
+    for tip in made.tips:
+        concerned = {wave.host for wave in made.waves if tip in wave.tips}
+        if (without := sorted(concerned - set(hosts))) and concerned & set(hosts):
+            raise Unsafe(
+                f"--limit would leave a mixed state: {tip} has to change {', '.join(without)} too. Nothing was changed; "
+                "leave --limit out, or choose another tip with --tip"
+            )
+    return replace(made, waves=tuple(wave for wave in made.waves if wave.host in hosts))
 
 
 def host_order(snapshot: Snapshot, sessions: Mapping[str, int]) -> tuple[str, ...]:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from galvan import __version__
-from galvan.model import Finding, Result, Rung, Snapshot
+from galvan.cluster.order import Wave
+from galvan.model import Finding, Result, Rung, Snapshot, Verdict
 
 Json = dict[str, Any]
+
+
+class Estimate(Protocol):
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def measured(self) -> bool: ...
+
+
+class Compared(Protocol):
+    @property
+    def table(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def seen(self) -> str: ...
 
 
 def audit(
@@ -60,3 +77,28 @@ def run(run: str, status: str, why: str, waves_done: int, restarts: Mapping[str,
         "run": run, "status": status, "why": why, "waves_done": waves_done, "restarts_per_host": dict(restarts),
         "duration_s": round(seconds, 1),
     }  # fmt: skip
+
+
+def with_estimates(document: Json, estimates: Sequence[Estimate]) -> Json:
+    """A plan's document with what each wave will take (seconds), and whether that was measured on this cluster."""
+    for wave, estimate in zip(document["waves"], estimates, strict=True):
+        wave |= {"estimate_s": round(estimate.seconds, 1), "measured": estimate.measured}
+    return document
+
+
+def check(waves: Sequence[Wave], refusals: Mapping[str, Sequence[str]], notes: Sequence[str]) -> Json:
+    return {
+        "waves": [
+            {
+                "id": wave.id, "host": wave.host, "restart": wave.restarts, "steps": [step.title for step in wave.steps],
+                "refused": list(refusals.get(wave.id, ())),
+            }
+            for wave in waves
+        ],
+        "refused": list(refusals.get("run", ())),
+        "notes": list(notes),
+    }  # fmt: skip
+
+
+def data(compared: Sequence[Compared]) -> list[Json]:
+    return [{"table": one.table, "verdict": one.verdict.value, "seen": one.seen} for one in compared]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from galvan.cluster.order import Wave
 from galvan.model import Check, Finding, Impact, Result, Rung, Verdict
+from galvan.report.shapes import Compared
 
 _ORDER = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.PASS: 2, Verdict.NOT_APPLICABLE: 3}
 STYLES = {"fail": "bold red", "unknown": "yellow", "pass": "green", "n/a": "dim"}
@@ -45,18 +46,31 @@ def summary(found: Sequence[Finding], accepted: int) -> str:
     return said + (f", {accepted} accepted by policy" if accepted else "")
 
 
-def waves(planned: Sequence[Wave]) -> Table:
+def waves(planned: Sequence[Wave], seconds: Sequence[float]) -> Table:
+    """`seconds`: the estimate of each wave."""
     rows = tuple(
         (
             str(n),
             wave.phase.name.lower(),
             wave.host,
             "restart" if wave.restarts else "",
+            f"{took:.0f} s",
             "; ".join(s.title for s in wave.steps),
         )
-        for n, wave in enumerate(planned, 1)
+        for n, (wave, took) in enumerate(zip(planned, seconds, strict=True), 1)
     )
-    return Table("Waves, in order", ("#", "phase", "host", "", "steps"), rows)
+    return Table("Waves, in order", ("#", "phase", "host", "", "about", "steps"), rows)
+
+
+def checked(planned: Sequence[Wave], refusals: Mapping[str, Sequence[str]]) -> Table:
+    rows = tuple(
+        (
+            str(n), wave.host, "restart" if wave.restarts else "", "; ".join(s.title for s in wave.steps),
+            "; ".join(refusals.get(wave.id, ())) or ("the gates would let it go" if wave.restarts else ""),
+        )
+        for n, wave in enumerate(planned, 1)
+    )  # fmt: skip
+    return Table("What would be done", ("#", "host", "", "steps", "now"), rows)
 
 
 def diff(path: str, host: str, before: str, after: str) -> Iterator[str]:
@@ -78,6 +92,12 @@ def proofs(results: Sequence[Result]) -> Table:
         for r in sorted(results, key=lambda r: _ORDER[r.verdict])
     )
     return Table("Proofs", ("verdict", "claim", "from", "seen", "control"), rows)
+
+
+def data(compared: Sequence[Compared]) -> Table:
+    """What is the same needs no row of its own."""
+    rows = tuple((one.verdict.value, one.table, one.seen) for one in compared if one.verdict is not Verdict.PASS)
+    return Table("Data", ("verdict", "table", "seen"), rows)
 
 
 def explain(check: Check, title: str) -> Iterator[str]:
