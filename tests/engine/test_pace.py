@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from galvan.app.change import BY_ID
 from galvan.edges.fake import Fake
 from galvan.edges.policy import window
 from galvan.edges.runs import climb
+from galvan.edges.state import DurationBook, StateDirectory
 from galvan.engine.climb import Climb, with_watch
 from galvan.engine.document import to_document
-from galvan.engine.estimate import estimates, needed, passes
+from galvan.engine.estimate import estimates, kind, needed, passes
 from galvan.engine.pace import Pace, canary_first, check_pause
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, Budget, Stage, Unsafe
@@ -75,6 +77,21 @@ def test_both_passes_belong_together() -> None:
     assert needed(start + 1, made.waves, seconds) == 0.0
     assert needed(start, made.waves, seconds, behind=start + 1) == 0.0
     assert needed(0, made.waves, seconds, behind=1) == 0.0
+
+
+def test_what_waves_took_is_noted_once_each_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALVAN_STATE", str(tmp_path))
+    fake, made = ground()
+    book = DurationBook(StateDirectory("shop"))
+    for _ in range(2):
+        worker = replace(climber(fake, made, Notes()), took=lambda wave, seconds: book.note(kind(wave), seconds))
+        assert run(driven(worker))["status"] == "done"
+    took = book.took()
+    assert {name: len(seconds) for name, seconds in took.items()}["first_restart"] == 3
+    assert sum(map(len, took.values())) == len(made.waves), "waves with nothing left to do say nothing about time"
+    for second in range(20):
+        book.note("refuse", float(second))
+    assert book.took()["refuse"] == [float(second) for second in range(11, 20)]
 
 
 # windows ---------------------------------------------------------------------------------------------------------
