@@ -120,11 +120,9 @@ def test_a_busy_host_then_a_pause_then_a_colleague_takes_over(operator: Operator
     lose_the_machine(operator)
     colleague = sit_down(tmp_path / "colleague", "db2")
     assert not list((colleague.home / "state").rglob("*.key"))
-    checked = colleague.json("apply", "--check", code=5)
-    assert [said for said in checked["refused"] if re.fullmatch(r"db1 is locked by .* run \d+-\d+, since .*", said)]
     freed = colleague.run("unlock")
     assert freed.returncode == 0
-    assert "unlocked what answered" in freed.stdout
+    assert re.search(r"^db1: \S+ on \S+, run \d+-\d+, since ", freed.stdout, re.M)
     assert colleague.json("rollback", "--auto-approve")["status"] == "done"
     assert hashes() == before
     assert synced()
