@@ -44,4 +44,4 @@ def test_no_secret_lies_in_the_outputs() -> None:
     for path in HERE.glob("outputs/*/*/*.txt"):
         text = path.read_text()
         assert "PRIVATE KEY" not in text
-        assert "wsrep_sst_auth" not in text or "wsrep_sst_auth=(hidden)" in text
+        assert "wsrep_sst_auth=" not in text.replace("wsrep_sst_auth=(hidden)", "")
