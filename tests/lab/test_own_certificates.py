@@ -56,7 +56,7 @@ def test_the_rest_of_the_way_is_gone_under_load(operator: Operator, half_done: d
     before, began = owners_files(), time.time()
     lab.start_load(writers=8)
     try:
-        ended = operator.json("apply", "--auto-approve", "--watch", "8")
+        ended = operator.json("apply", "--auto-approve", "--watch", "8", "--accept-impact", "old-tls-clients")
     finally:
         report = lab.stop_load()
     assert ended["status"] == "done", ended

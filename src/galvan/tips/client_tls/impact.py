@@ -40,7 +40,7 @@ def _old_versions(facts: HostFacts) -> Iterator[Impact]:
     if text(seen, "have_ssl") != "YES" or not _CURRENT & offered or offered <= _CURRENT:
         return
     if text(seen, "performance_schema") == "OFF":
-        evidence = "performance_schema=OFF: nobody can say which versions its clients speak"
+        evidence = "it takes old versions, and with performance_schema=OFF (a restart to switch on) nobody can say who needs them"
         yield Impact(
             TIP, facts.host.name, "old-tls-clients", "would be refused from the first restart on", evidence, True
         )
