@@ -12,7 +12,15 @@ from galvan.cli import ERROR, OK
 def lab(words: argparse.Namespace) -> int:
     match words.what:
         case "up":
-            practice.up(words.nodes, words.release, words.sst, words.multi_writer, ipv6=words.ipv6, odd=words.odd)
+            practice.up(
+                words.nodes,
+                words.release,
+                words.sst,
+                words.multi_writer,
+                ipv6=words.ipv6,
+                odd=words.odd,
+                arbitrator=words.arbitrator,
+            )
         case "down":
             practice.down(purge=words.purge)
         case "reset":

@@ -146,7 +146,7 @@ def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", help="a database host, as ssh knows it")
     parser.add_argument("--name", help="the cluster's name (default: wsrep_cluster_name)")
     parser.add_argument("--ssh-config", action="append", default=[], metavar="FILE")
-    for role in ("load-balancer", "application", "outsider"):
+    for role in ("arbitrator", "load-balancer", "application", "outsider"):
         parser.add_argument(f"--{role}", action="append", default=[], metavar="HOST", help=f"a further host: {role}")
     parser.add_argument("--probe-user", metavar="USER", help="an account to try logins with (a proof needs one)")
     parser.add_argument("--probe-password-file", type=Path, metavar="FILE")
@@ -221,6 +221,7 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--multi-writer", action="store_true")
     up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
     up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
+    up.add_argument("--arbitrator", action="store_true", help="a host arb1 with garbd beside the database hosts")
     down = what.add_parser("down", help="take it away")
     down.add_argument("--purge", action="store_true", help="the images too")
     what.add_parser("reset", help="fresh hosts with the same options")

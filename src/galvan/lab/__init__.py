@@ -42,9 +42,10 @@ def up(
     subnet: str = "",
     ipv6: bool = False,
     odd: bool = False,
+    arbitrator: bool = False,
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else."""
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6), odd), say)
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6), odd, arbitrator), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

@@ -94,7 +94,7 @@ def start(lab: Lab) -> None:
     for host in others:  # one after the other: two joiners at once cost five seconds more
         _started(host, FIRST_JOIN)
     together(lambda host: execute(host.name, AFTERWARDS.format(sst=lab.options.sst)), lab.databases)
-    together(lambda host: _synced(host, lab.options.nodes), lab.databases)
+    together(lambda host: synced(host, lab.options.nodes), lab.databases)
 
 
 def _files(lab: Lab, host: Host, password: str) -> tuple[File, ...]:
@@ -127,7 +127,7 @@ def _started(host: Host, command: str) -> None:
         raise LabError(f"{host.name}: MariaDB did not start: {' | '.join(said.split(chr(10)))}") from None
 
 
-def _synced(host: Host, size: int) -> None:
+def synced(host: Host, size: int) -> None:
     script = f"""
 tries=0
 until mariadb -N -B -e "SHOW GLOBAL STATUS" | grep -c -x -E 'wsrep_local_state\t4|wsrep_cluster_size\t{size}' | grep -qx 2

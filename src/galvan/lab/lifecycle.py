@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from galvan.lab import balancer, galera, hosts, images, topology
+from galvan.lab import arbitrator, balancer, galera, hosts, images, topology
 from galvan.lab.errors import LabError
 from galvan.lab.paths import alone, state_dir, write_private
 from galvan.lab.podman import check_tools, together
@@ -83,7 +83,7 @@ def unhealthy(lab: Lab) -> tuple[str, ...]:
     if stopped:
         return tuple(f"{name} does not run" for name in stopped)
     states = together(galera.member, lab.databases)
-    wanted = galera.Member("Synced", lab.options.nodes, primary=True)
+    wanted = galera.Member("Synced", lab.votes, primary=True)
     pairs = zip(lab.databases, states, strict=True)
     return tuple(f"{host.name} is {seen.state} in a cluster of {seen.size}" for host, seen in pairs if seen != wanted)
 
@@ -124,6 +124,7 @@ def _make(options: Options, say: Say) -> Lab:
         hosts.make(lab, recipes)
         say(f"cluster: starting {options.nodes} members, SST by {options.sst}")
         galera.start(lab)
+        arbitrator.start(lab)
         say("balancer: opening lb1:3307")
         balancer.start(lab)
         write_private(lab.state / "lab.json", topology.dump(lab))

@@ -43,6 +43,7 @@ class Options:
     multi_writer: bool = False
     subnet: str = field(default_factory=own_subnet)
     odd: bool = False  # paths, ports, names and spellings as nobody would expect them
+    arbitrator: bool = False
 
     def check(self) -> None:
         if not LIMITS[0] <= self.nodes <= LIMITS[1]:
@@ -75,7 +76,7 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Host:
     name: str
-    role: str  # database, load_balancer, application, outsider
+    role: str  # database, arbitrator, load_balancer, application, outsider
     address: str
     release: str = RELEASES[0]
 
@@ -96,6 +97,11 @@ class Lab:
     @property
     def databases(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.role == "database")
+
+    @property
+    def votes(self) -> int:
+        """How many members the cluster counts, the arbitrator among them."""
+        return len(self.databases) + self.options.arbitrator
 
     @property
     def ssh_config(self) -> Path:
@@ -124,7 +130,8 @@ def hosts_of(options: Options) -> tuple[Host, ...]:
     """Pure: every host has the same address in every lab of the same subnet."""
     base, releases = ipaddress.ip_network(options.subnet).network_address, options.releases
     members = [Host(f"db{n}", "database", str(base + 10 + n), r) for n, r in enumerate(releases, 1)]
-    others = (("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66))
+    others = [("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66)]
+    others += [("arb1", "arbitrator", 41)] if options.arbitrator else []
     return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))
 
 
