@@ -201,5 +201,7 @@ def test_a_newer_member_does_not_dial_itself_while_it_takes_both_ways() -> None:
     }
     both = next(str(text) for (wave, _), text in files.items() if wave == "first-restart@db2")
     strict = next(str(text) for (wave, _), text in files.items() if wave == "stage-strict@db2")
+    calm = next(str(text) for (wave, _), text in files.items() if wave == "calm@db2")
     assert 'wsrep_cluster_address = "gcomm://10.0.0.11,10.0.0.13"' in both
-    assert "wsrep_cluster_address" not in strict
+    assert 'wsrep_cluster_address = "gcomm://10.0.0.11,10.0.0.13"' in strict
+    assert "wsrep_cluster_address" not in calm

@@ -14,8 +14,9 @@ from galvan import lab
 
 Json = dict[str, Any]
 HASHES = (
-    "find /etc/mysql /etc/my.cnf {more} /etc/galvan /var/lib/galvan/lock /var/lib/galvan/runs -type f 2>/dev/null | sort | xargs -r sha256sum; "
-    "find /etc/mysql /etc/my.cnf {more} /etc/galvan -printf '%p %m %u:%g\\n' 2>/dev/null | sort"
+    "find /etc/mysql /etc/my.cnf {more} /etc/galvan /etc/default/garb /etc/systemd/system/garb.service.d /var/lib/galvan/lock "
+    "/var/lib/galvan/runs -type f 2>/dev/null | sort | xargs -r sha256sum; "
+    "find /etc/mysql /etc/my.cnf {more} /etc/galvan /etc/systemd/system/garb.service.d -printf '%p %m %u:%g\\n' 2>/dev/null | sort"
 )
 
 
@@ -78,7 +79,7 @@ def hashes(more: str = "") -> dict[str, str]:
     """What lies in the places that Galvan may write to, on every host that it may change: content, mode and owner.
 
     `more`: another directory that holds option files."""
-    names = [*(host.name for host in lab.current().databases), "app1"]
+    names = [host.name for host in lab.current().hosts if host.role in ("database", "arbitrator", "application")]
     return {name: lab.execute(name, HASHES.replace("{more}", more)) for name in names}
 
 

@@ -56,6 +56,7 @@ GROUNDS = (
     Ground("ipv6", {"ipv6": True}, notes="IPv6 addresses and no others"),
     Ground("two", {"nodes": 2}, impact=("no-fault-tolerance",)),
     Ground("five", {"nodes": 5}),
+    Ground("arbitrator", {"nodes": 2, "arbitrator": True}, notes="2 hosts and an arbitrator"),
 )
 
 

@@ -14,6 +14,7 @@ from galvan.app.desk import Desk, look
 from galvan.app.hands import hands, open_authorities
 from galvan.app.manifest import MANIFEST, forget, restarts_fact
 from galvan.app.orders import Ask, Orders, in_time, nobody, noted, ordered, pace_of, permitted
+from galvan.cluster.arbitrator import SETUP
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
 from galvan.cluster.health import commit_rate, may_begin
@@ -160,9 +161,14 @@ def runs_of(desk: Desk) -> Any:
 
 
 async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
-    from galvan.edges import actions
+    from galvan.edges import actions, garb
 
-    facts = (await gather(replace(desk.cluster, hosts=(host,)), [READING, OWN_CONFIG], ssh)).of(host.name)
+    alone = replace(desk.cluster, hosts=(host,))
+    if host.role is Role.ARBITRATOR:
+        setup = (await gather(alone, [SETUP], ssh)).of(host.name)[SETUP]
+        out, err, code = await ssh.exec(host, garb.preflight(setup), 60.0)
+        return [f"the look before the restart failed: {err.strip()[-300:]}"] if code else out.split("\n")[:-1]
+    facts = (await gather(alone, [READING, OWN_CONFIG], ssh)).of(host.name)
     path = path_of(facts)
     out, err, code = await ssh.exec(host, actions.preflight(path, "mysql"), 60.0)
     if code:
@@ -174,7 +180,7 @@ async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
 
 
 async def _count(desk: Desk, ssh: Ssh, counting: Fact[int]) -> Mapping[str, int]:
-    """Restarts since the run began, out of the hosts' own journals; a host that does not answer is left out."""
+    """Restarts since the run began, out of the database hosts' own journals; one that does not answer is left out."""
     snapshot = await gather(desk.cluster, [counting], ssh)
     counts = {}
     for facts in snapshot.having(Role.DATABASE):

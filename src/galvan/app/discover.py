@@ -31,21 +31,28 @@ NEIGHBOURS: Fact[Mapping[str, int]] = Fact(
     lambda output: {line.split()[1]: int(line.split()[0]) for line in output.splitlines() if len(line.split()) == 2},
     stable=False,
 )  # fmt: skip
+PEERS: Fact[frozenset[str]] = Fact(
+    "discover.peers",
+    Shell("ss -Htn '( sport = :4567 or dport = :4567 )' | awk '{a=$5; sub(/:[0-9]+$/, \"\", a); gsub(/[][]/, \"\", a); sub(/^::ffff:/, \"\", a); print a}' | sort -u"),
+    lambda output: frozenset(output.split()),
+    stable=False,
+)  # fmt: skip
+"""Who speaks on the group port: the other members, an arbitrator among them."""
 WHO: Fact[Mapping[str, str]] = Fact(
     "discover.who",
     Shell(
-        "hostname -s; hostname -I; for k in haproxy proxysql maxscale; do systemctl is-active -q $k && echo kind=$k; done; true"
+        "hostname -s; hostname -I; for k in haproxy proxysql maxscale; do systemctl is-active -q $k && echo kind=$k; done; systemctl is-active -q garb && echo garb=yes; true"
     ),
     lambda output: _who(output),
     roles=EVERYWHERE,
 )
-FACTS = (VARIABLES, PLATFORM, MEMBERS, NEIGHBOURS, WHO)
+FACTS = (VARIABLES, PLATFORM, MEMBERS, NEIGHBOURS, PEERS, WHO)
 
 
 def _who(output: str) -> Mapping[str, str]:
     name, addresses, *kinds = [*output.splitlines(), "", ""]
     kind = next((line.removeprefix("kind=") for line in kinds if line.startswith("kind=")), "")
-    return {"name": name.strip(), "addresses": addresses.strip(), "kind": kind}
+    return {"name": name.strip(), "addresses": addresses.strip(), "kind": kind, "garb": "yes" * ("garb=yes" in kinds)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ async def discover(
     spoken = members[0][0].address
     extra = [await _named(alias, role, spoken, config) for role, names in given.items() for alias in names]
     notes: list[str] = []
+    extra += await _arbitrators(first, members, extra, aliases, config, notes)
     balancers = await _balancers(members, extra, aliases, config, notes)
     hosts = (*[host for host, _ in members], *balancers, *extra)
     said = str(first[VARIABLES].get("wsrep_cluster_name") or "galera")
@@ -84,7 +92,7 @@ async def _ask(host: Host, config: tuple[str, ...]) -> HostFacts:
 def _members(first: HostFacts, seed: str) -> list[tuple[str, str]]:
     if str(first[VARIABLES].get("wsrep_on")) != "ON":
         raise BadInput(f"{seed} runs no Galera cluster (wsrep_on is not ON)")
-    table = [(node, bare(address)) for node, address in first[MEMBERS]]
+    table = [(node, bare(address)) for node, address in first[MEMBERS] if address]  # an arbitrator has none
     if not table:
         raise Unreadable(f"{seed} lists no member of its cluster; is it in the primary component?")
     return table
@@ -137,6 +145,35 @@ def own_address(said: Sequence[str], spoken: str) -> str:
     usable = [a for a in said if not ipaddress.ip_address(a).is_loopback]
     alike = [a for a in usable if (":" in a) == (":" in spoken)]
     return next(iter([*alike, *usable]), "")
+
+
+async def _arbitrators(
+    first: HostFacts, members: Sequence[tuple[Host, HostFacts]], extra: Sequence[Host], aliases: Mapping[str, str],
+    config: tuple[str, ...], notes: list[str],
+) -> list[Host]:  # fmt: skip
+    """Members that serve nobody are listed without an address, so they are looked for among those who speak on the
+    group port; one that is not found would make every gate refuse, so it is at least mentioned."""
+    missing = sum(not address for _, address in first[MEMBERS])
+    missing -= sum(host.role is Role.ARBITRATOR for host in extra)
+    known = {host.address for host, _ in members} | {host.address for host in extra}
+    peers = frozenset[str]().union(*(facts[PEERS] for _, facts in members)) if missing > 0 else frozenset[str]()
+    found = []
+    for address in sorted(peers - known):
+        alias = aliases.get(address, address)
+        host = Host(alias, address, Role.ARBITRATOR, alias)
+        try:
+            garb = (await _ask(host, config))[WHO]["garb"]
+        except Unreadable:
+            continue
+        if garb:
+            found.append(host)
+            notes.append(f"{host.name} ({address}) runs garbd and speaks on the group port: taken as an arbitrator")
+    if missing > len(found):
+        notes.append(
+            f"the cluster counts {missing - len(found)} members without data (garbd) that were not found: name each with "
+            "--arbitrator HOST, or nothing will be restarted"
+        )
+    return found
 
 
 async def _balancers(

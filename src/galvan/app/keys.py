@@ -13,15 +13,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from galvan.app.change import crew_of
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands
-from galvan.cluster import identity
+from galvan.app.node import restart_by_hand
+from galvan.cluster import arbitrator, identity
 from galvan.cluster.facts import PLATFORM, VARIABLES
 from galvan.cluster.health import complaints
 from galvan.cluster.quote import sh
 from galvan.edges.ssh import Ssh
+from galvan.engine.choreography import DRAINED
 from galvan.engine.gather import gather
 from galvan.model import (
+    Host,
     HostFacts,
     NotHealed,
     Outcome,
@@ -37,9 +41,8 @@ from galvan.model import (
 )
 from galvan.pki import judge
 from galvan.pki.certificate import describe, problems
-from galvan.pki.needs import make_key_and_request
 from galvan.pki.places import AUTHORITIES, Place, on_application, on_server
-from galvan.pki.steps import APP_MATERIAL, MATERIAL
+from galvan.pki.steps import APP_MATERIAL, ARB_MATERIAL, MATERIAL, make_for
 
 Told = Callable[[str, str], None]
 DAY = 86400.0
@@ -94,9 +97,9 @@ class Status:
 
 
 async def status(desk: Desk) -> Status:
-    snapshot = await look(desk, (MATERIAL, APP_MATERIAL, PLATFORM, VARIABLES))
+    snapshot = await look(desk, (MATERIAL, APP_MATERIAL, ARB_MATERIAL, PLATFORM, VARIABLES, *arbitrator.FACTS))
     found, unread = [], {}
-    for facts in snapshot.having(Role.DATABASE, Role.APPLICATION):
+    for facts in snapshot.having(*arbitrator.MEMBERS, Role.APPLICATION):
         try:
             found += _of(facts, snapshot)
         except Unreadable as why:
@@ -147,7 +150,7 @@ async def renew(desk: Desk, everything: bool, told: Told) -> Renewal:
     for name in sorted({c.authority for c in due}):
         authorities.open(name)
     run, renewed = time.strftime("renew-%Y%m%d-%H%M%S"), []
-    async with hands(desk, run, authorities) as ssh:
+    async with hands(desk, run, authorities, (DRAINED,)) as ssh:
         for certified in due:
             await _whole(desk, ssh)
             facts = seen.snapshot.of(certified.host)
@@ -177,9 +180,8 @@ async def _one(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified, sna
     application = host.role is Role.APPLICATION
     place = on_application() if application else on_server(certified.authority)
     names, addresses = _identity(facts, snapshot, certified.authority)
-    owner = desk.cluster.policy.bundle_owner if application else "mysql:mysql"
     told(wave, f"new key and certificate, the old one ends {certified.ends}")
-    await ssh.act(host, make_key_and_request(certified.authority, host.name, owner, renew=True, place=place), wave)
+    await ssh.act(host, make_for(host, desk.cluster.policy, certified.authority, place, renew=True), wave)
     signed = Signed(certified.authority, place.new_request, names, addresses, host.name, desk.cluster.policy.leaf_days)
     await ssh.act(host, PutFile(place.new_certificate, signed), wave)
     await ssh.act(host, _swap(place), wave)
@@ -187,8 +189,7 @@ async def _one(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified, sna
         return await _taken_up(desk, ssh, facts, certified, place, told)
     except (NotHealed, Unreadable) as why:
         await ssh.act(host, _swap_back(place), wave)
-        if not application:
-            await ssh.act(host, Sql("FLUSH SSL"), wave)
+        await _read_anew(desk, ssh, host, wave, told)
         raise NotHealed(f"{why}. The old certificate of {host.name} was put back; no other host was touched") from why
 
 
@@ -219,6 +220,14 @@ def _swap_back(place: Place) -> Shell:
     )  # fmt: skip
 
 
+async def _read_anew(desk: Desk, ssh: Ssh, host: Host, wave: str, told: Told) -> None:
+    """The process takes up what lies in its files now. garbd has no way to be told, so it restarts, through the gates."""
+    if host.role is Role.DATABASE:
+        await ssh.act(host, Sql("FLUSH SSL"), wave)
+    elif host.role is Role.ARBITRATOR:
+        await restart_by_hand(crew_of(desk, ssh, told), host, arbitrator.UNIT, wave)
+
+
 async def _taken_up(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified, place: Place, told: Told) -> str:
     from galvan.edges.prober import SshProber
 
@@ -228,7 +237,7 @@ async def _taken_up(desk: Desk, ssh: Ssh, facts: HostFacts, certified: Certified
     sha256 = out.partition("=")[2].strip().replace(":", "").lower()
     if host.role is Role.APPLICATION:
         return sha256
-    await ssh.act(host, Sql("FLUSH SSL"), wave)
+    await _read_anew(desk, ssh, host, wave, told)
     authority = desk.authorities().certificate(certified.authority) or ""
     group = certified.authority == "cluster"
     port = identity.group_port(facts) if group else identity.server_port(facts)

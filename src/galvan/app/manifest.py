@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from galvan.app.desk import Desk
 from galvan.app.hands import hands
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.order import Wave
 from galvan.cluster.quote import sh
 from galvan.engine.document import Facts, Json, wave_from
@@ -19,7 +20,7 @@ MANIFEST: Fact[Sequence[Json]] = Fact(
     Shell(f"for f in {_RUNS}/*/*.json; do [ -f \"$f\" ] && cat \"$f\"; done; true"),
     lambda output: [_entry(line) for line in output.splitlines() if line.strip()],
     stable=False,
-    roles=frozenset({Role.DATABASE, Role.APPLICATION}),
+    roles=frozenset({Role.DATABASE, Role.APPLICATION, Role.ARBITRATOR}),
 )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def set_aside(run: str) -> Shell:
 async def forget(desk: Desk, run: str) -> None:
     """The manifest of an undone run is set aside on its hosts, so that it is not undone twice."""
     async with hands(desk, f"undo-{run}", desk.authorities()) as ssh:
-        for host in desk.cluster.having(Role.DATABASE, Role.APPLICATION):
+        for host in desk.cluster.having(*MEMBERS, Role.APPLICATION):
             await ssh.act(host, set_aside(run), "forget")
 
 

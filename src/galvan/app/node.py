@@ -8,19 +8,22 @@ from dataclasses import replace
 from galvan.app.change import crew_of, new_run
 from galvan.app.desk import Desk
 from galvan.app.hands import hands
+from galvan.cluster.arbitrator import MEMBERS, RUNNING, UNIT
 from galvan.cluster.facts import INSTALL, VARIABLES
 from galvan.cluster.health import text
 from galvan.cluster.order import Wave
 from galvan.engine.apply import restart_only
 from galvan.engine.choreography import DRAINED
+from galvan.engine.gates import Crew
 from galvan.engine.gather import gather
-from galvan.model import BadInput, Disruption, Restart, Role, Stage, Step
+from galvan.model import BadInput, Disruption, Host, Restart, Role, Stage, Step
 
 
 async def node(desk: Desk, what: str, name: str, told: Callable[[str, str], None]) -> None:
-    host = next((h for h in desk.cluster.having(Role.DATABASE) if h.name == name), None)
+    allowed = MEMBERS if what == "restart" else (Role.DATABASE,)
+    host = next((h for h in desk.cluster.having(*allowed) if h.name == name), None)
     if host is None:
-        raise BadInput(f"galvan.yaml names no database host {name}")
+        raise BadInput(f"galvan.yaml names no {' or '.join(allowed)} host {name}")
     async with hands(desk, new_run(), desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
         if what == "drain":
@@ -28,13 +31,21 @@ async def node(desk: Desk, what: str, name: str, told: Callable[[str, str], None
         elif what == "undrain":
             await crew.choreography.welcome(host, ssh)
             told(name, "back behind its balancer")
+        elif host.role is Role.ARBITRATOR:
+            await restart_by_hand(crew, host, UNIT)
+            told(name, "restarted, and counted by every member")
         else:
             snapshot = await gather(replace(desk.cluster, hosts=(host,)), [INSTALL, VARIABLES], ssh)
-            unit = text(snapshot.of(name)[INSTALL], "unit")
-            restart = Restart(len(desk.cluster.having(Role.DATABASE, Role.ARBITRATOR)), unit)
-            step = Step(
-                f"node.restart@{name}", "node", name, Stage.FIRST_RESTART, VARIABLES, {}, {}, (restart,), (restart,),
-                f"restart {unit}", Disruption.RESTART,
-            )  # fmt: skip
-            await restart_only(Wave(Stage.FIRST_RESTART, name, (step,)), host, crew)
+            await restart_by_hand(crew, host, text(snapshot.of(name)[INSTALL], "unit"))
             told(name, "restarted, Synced, and back behind its balancer")
+
+
+async def restart_by_hand(crew: Crew, host: Host, unit: str, wave: str = "") -> None:
+    """A restart for its own sake, through the gates of a run. `wave`: under which name it is told."""
+    restart = Restart(len(crew.cluster.having(*MEMBERS)), unit)
+    read = RUNNING if host.role is Role.ARBITRATOR else VARIABLES
+    step = Step(
+        wave or f"node.restart@{host.name}", "node", host.name, Stage.FIRST_RESTART, read, {}, {}, (restart,), (restart,),
+        f"restart {unit}", Disruption.RESTART,
+    )  # fmt: skip
+    await restart_only(Wave(Stage.FIRST_RESTART, host.name, (step,)), host, crew)

@@ -11,6 +11,7 @@ from galvan.app.hands import hands
 from galvan.app.manifest import MANIFEST, all_entries, forget
 from galvan.app.orders import Orders
 from galvan.app.planning import order_of
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
@@ -64,7 +65,7 @@ async def unlock(desk: Desk) -> Mapping[str, str]:
     found: dict[str, str] = {}
     script = "cat /var/lib/galvan/lock/owner 2>/dev/null || true; rm -rf /var/lib/galvan/lock"
     async with hands(desk, "unlock", desk.authorities()) as ssh:
-        for host in desk.cluster.having(Role.DATABASE, Role.APPLICATION):
+        for host in desk.cluster.having(*MEMBERS, Role.APPLICATION):
             try:
                 owner = (await ssh.act(host, sh(script), "unlock")).strip()
             except GalvanError as why:

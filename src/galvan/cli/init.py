@@ -15,7 +15,12 @@ from galvan.edges.hostkeys import fingerprint_of, remember
 from galvan.edges.inventory import dump
 from galvan.model import BadInput, Cluster, ProbeAccount, Role, SecretRef, WrongUsage
 
-_ROLES = {"load_balancer": Role.LOAD_BALANCER, "application": Role.APPLICATION, "outsider": Role.OUTSIDER}
+_ROLES = {
+    "arbitrator": Role.ARBITRATOR,
+    "load_balancer": Role.LOAD_BALANCER,
+    "application": Role.APPLICATION,
+    "outsider": Role.OUTSIDER,
+}
 
 
 def init(words: argparse.Namespace, out: Output) -> int:

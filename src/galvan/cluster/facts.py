@@ -210,6 +210,7 @@ PLATFORM: Fact[State] = Fact(
         "n=$(hostname -f 2>/dev/null || hostname); echo hostname=$n; echo short=${n%%.*}; echo addresses=$(hostname -I)"
     ),
     lines,
+    roles=frozenset({Role.DATABASE, Role.ARBITRATOR}),
 )
 INSTALL: Fact[State] = Fact(
     "host.install",
@@ -252,11 +253,12 @@ OWN_FILES: Fact[State] = Fact(
     "host.own_files",
     Shell(
         f"{OWN}\n"
-        'for f in /etc/mysql/galvan/*/*.pem /etc/galvan/client/*; do [ -f "$f" ] && set -- "$@" "$f"; done\n'
+        "for f in /etc/systemd/system/garb.service.d/zz-galvan.conf /etc/mysql/galvan/*/*.pem /etc/galvan/client/*; do "
+        '[ -f "$f" ] && set -- "$@" "$f"; done\n'
         '[ $# -eq 0 ] || sha256sum "$@"'
     ),
     lambda output: {path: digest for digest, path in (line.split("  ", 1) for line in output.splitlines())},
-    roles=frozenset({Role.DATABASE, Role.APPLICATION}),
+    roles=frozenset({Role.DATABASE, Role.APPLICATION, Role.ARBITRATOR}),
 )
 OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
     "host.own_config",

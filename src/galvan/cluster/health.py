@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from galvan.cluster.arbitrator import PULSE
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
 from galvan.cluster.upkeep import UPKEEP, under_way
 from galvan.model import Blind, HostFacts, Role, Snapshot, State, Unreadable, Unsafe
@@ -102,13 +103,7 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
     """Raise Unsafe unless `host` may leave for a moment. `rate`: committed write sets per second, as seen lately."""
     why = [*complaints(snapshot)]
     if not why:
-        why += [
-            *no_way_back(host, snapshot),
-            *_votes(host, snapshot),
-            *_ground(snapshot),
-            *_work(host, snapshot),
-            *_window(host, snapshot, rate),
-        ]
+        why += [*_votes(host, snapshot), *_ground(snapshot), *_absence(host, snapshot, rate)]
     if why:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
 
@@ -117,15 +112,15 @@ def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0) 
     """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first."""
     why = [*complaints(snapshot), *_ground(snapshot)]
     for host in () if why else restarting:
-        why += [*_votes(host, snapshot), *_work(host, snapshot), *no_way_back(host, snapshot)]
-        why += _window(host, snapshot, rate)
+        why += [*_votes(host, snapshot), *_absence(host, snapshot, rate)]
     if why:
         raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
 
 
 def behind(facts: HostFacts, snapshot: Snapshot) -> float:
     """Seconds by which a host's clock is behind the clock of this machine, which dates certificates; negative: ahead."""
-    return snapshot.taken_at - float(text(facts[MOMENT], "clock"))
+    moment = facts[PULSE if facts.host.role is Role.ARBITRATOR else MOMENT]
+    return snapshot.taken_at - float(text(moment, "clock"))
 
 
 def _votes(host: str, snapshot: Snapshot) -> Iterator[str]:
@@ -159,6 +154,14 @@ def _ground(snapshot: Snapshot) -> Iterator[str]:
             yield f"{facts.host.name} has a bootstrap leftover (_WSREP_NEW_CLUSTER in systemd's environment)"
         if text(facts[VARIABLES], "wsrep_cluster_address").strip() in ("gcomm://", ""):
             yield f"{facts.host.name} would bootstrap a second cluster: its wsrep_cluster_address names no member"
+
+
+def _absence(host: str, snapshot: Snapshot, rate: float) -> Iterator[str]:
+    """What speaks against this member's own absence; an arbitrator holds no data and does no work."""
+    if any(f.host.name == host for f in snapshot.having(Role.DATABASE)):
+        yield from no_way_back(host, snapshot)
+        yield from _work(host, snapshot)
+        yield from _window(host, snapshot, rate)
 
 
 def _work(host: str, snapshot: Snapshot) -> Iterator[str]:

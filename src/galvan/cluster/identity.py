@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
-from galvan.cluster.facts import PLATFORM, VARIABLES
-from galvan.model import HostFacts, Role, Snapshot
+from galvan.cluster.arbitrator import MEMBERS, shown
+from galvan.cluster.facts import CONFIG, PLATFORM, VARIABLES
+from galvan.model import HostFacts, Role, Snapshot, Unreadable
 
 Identity = tuple[tuple[str, ...], tuple[str, ...]]  # names, addresses
 
@@ -28,6 +29,45 @@ def answers_to(facts: HostFacts) -> frozenset[str]:
     return frozenset({facts.host.address, *addresses(facts)})
 
 
+def everyone(facts: HostFacts, snapshot: Snapshot, itself: bool = True) -> str:
+    """The addresses that a member dials with every other member among them. Raises Unreadable where they name nobody.
+
+    Each is looked for by its address and its names; one that stands there under yet another is only named twice.
+    `itself`: may it stand in the list too? Where it must not, and is the only one there, the list stays as it is.
+    """
+    said = dials(facts)
+    listed, mark, options = said.removeprefix("gcomm://").partition("?")
+    there = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    if not said.startswith("gcomm://") or not there:
+        raise Unreadable(f"{facts.host.name} dials {said!r}, which names no member")
+    known = {bare(entry) for entry in there}
+    for other in snapshot.having(*MEMBERS):
+        if other.host != facts.host and not known & _called(other):
+            there.append(dialled(other.host.address, group_port(other)))
+    others = [entry for entry in there if itself or bare(entry) not in _called(facts)]
+    return f"gcomm://{','.join(others or there)}{mark}{options}"
+
+
+def _called(facts: HostFacts) -> set[str]:
+    names, addresses = member(facts)
+    return {*names, *facts.host.names, *addresses}
+
+
+def dials(facts: HostFacts) -> str:
+    """Whom a member dials at its next start; an arbitrator: whom it dialled at its last."""
+    later = None if facts.host.role is Role.ARBITRATOR else facts[CONFIG].get("wsrep_cluster_address")
+    return str(later or shown(facts).get("wsrep_cluster_address") or "")
+
+
+def dialled(address: str, port: int) -> str:
+    """
+    >>> dialled("10.0.0.4", 4567), dialled("fd00::4", 4569)
+    ('10.0.0.4', '[fd00::4]:4569')
+    """
+    host = f"[{address}]" if ":" in address else address
+    return host if port == 4567 else f"{host}:{port}"
+
+
 def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
     """What clients dial: also the balancers before it, with their virtual names, and the host itself from inside."""
     names, addresses = member(facts)
@@ -46,17 +86,8 @@ def server_port(facts: HostFacts) -> int:
 
 def group_port(facts: HostFacts) -> int:
     """Where the running provider listens; 4567 unless somebody moved it."""
-    port = str(facts[VARIABLES].get("provider.gmcast.listen_addr") or "").rpartition(":")[2]
+    port = str(shown(facts).get("provider.gmcast.listen_addr") or "").rpartition(":")[2]
     return int(port) if port.isdigit() else 4567
-
-
-def others_address(facts: HostFacts) -> str:
-    """wsrep_cluster_address without the member itself; empty where it is not named there, or nobody else is."""
-    said, mark, options = str(facts[VARIABLES].get("wsrep_cluster_address") or "").partition("?")
-    names, addresses = member(facts)
-    all_of_them = said.removeprefix("gcomm://").split(",")
-    others = [one for one in all_of_them if bare(one) not in (*names, *addresses)]
-    return f"gcomm://{','.join(others)}{mark}{options}" if 0 < len(others) < len(all_of_them) else ""
 
 
 def bare(said: str) -> str:

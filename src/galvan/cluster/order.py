@@ -3,7 +3,8 @@
 Invariant of `waves`: no wave of a later stage comes before a wave of an earlier one, so no host enters a phase of a
 tip before every host has left the one before; a wave is one host; and within a stage of restarts the host that takes
 the writes comes last. Stopping after any wave leaves every pair of members able to talk (plain ↔ dynamic ↔ strict),
-because all hosts are dynamic before the first becomes strict.
+because all hosts are dynamic before the first becomes strict. Able to talk is not enough where a member is not in
+the others' list of addresses: `engine.plan.host_order` says why arbitrators come last.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

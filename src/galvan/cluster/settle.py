@@ -6,25 +6,23 @@ climb goes on where it stands, and a line that an earlier run wrote stays.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from galvan.cluster import optionfile, precedence, provider
-from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, OWN_FILES, VARIABLES
+from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, VARIABLES
 from galvan.cluster.health import expected_members, text
 from galvan.cluster.optionfile import Entry, Key
+from galvan.cluster.ownfile import Written
 from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
+from galvan.cluster.settle_arbitrator import arbitrate
 from galvan.model import (
     BadInput,
     Blind,
     Disruption,
     HostFacts,
     ProviderOption,
-    PutFile,
     Restart,
-    RestoreFile,
     Role,
     Setting,
     Snapshot,
@@ -52,6 +50,11 @@ def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Ite
         if mine:
             _agree(mine)
             yield from _host(facts, mine, expected_members(snapshot))
+    for facts in snapshot.having(Role.ARBITRATOR):
+        options = [n for n in wanted if n.host == facts.host.name and isinstance(n, ProviderOption)]
+        if options:
+            _agree([*options])
+            yield from arbitrate(facts, options, expected_members(snapshot))
 
 
 def _agree(needs: list[Setting | ProviderOption]) -> None:
@@ -77,14 +80,16 @@ def outdone(facts: HostFacts, names: Iterable[str]) -> list[str]:
 
 
 def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
-    """Raises Blind where a line of Galvan's would not be what the server reads in the end."""
+    """Raises Blind where a line of Galvan's would not be what the server reads in the end; an arbitrator has none."""
     names: dict[str, list[str]] = {}
     for need in needs:
         if isinstance(need, ProviderOption):
             names.setdefault(need.host, []).append(OPTIONS[1])
         elif isinstance(need, Setting):
             names.setdefault(need.host, []).extend([need.name] if need.section == OPTIONS[0] else [])
-    for host, mine in names.items():
+    servers = [facts.host.name for facts in snapshot.having(Role.DATABASE) if facts.host.name in names]
+    for host in servers:
+        mine = names[host]
         path = path_of(snapshot.of(host))
         if wrong := outdone(snapshot.of(host), mine):
             raise Blind(
@@ -100,7 +105,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
         now = [need for need in needs if need.stage is stage]
         before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
-        file = _Write(facts.host.name, stage, path, before, optionfile.render(entries))
+        file = Written(facts.host.name, stage, path, before, optionfile.render(entries))
         if file.changes:
             yield file.step(now[0].tip)
         pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
@@ -165,43 +170,13 @@ def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """Galvan's file on one host, before and after one stage."""
-
-    host: str
-    stage: Stage
-    path: str
-    before: str
-    after: str
-
-    @property
-    def changes(self) -> bool:
-        return self.before != self.after
-
-    @property
-    def restore(self) -> RestoreFile:
-        """Puts back what the last write before this stage's restart replaced."""
-        strict = self.stage is Stage.SECOND_RESTART and not self.changes
-        return RestoreFile(self.path, (Stage.STAGE_STRICT if strict else self.stage).at(self.host))
-
-    def step(self, tip: str) -> Step:
-        return Step(
-            id=f"{tip}.config-{self.stage.name.lower()}@{self.host}", tip=tip, host=self.host, stage=self.stage,
-            read=OWN_FILES, before={self.path: digest(self.before)}, want={self.path: digest(self.after)},
-            do=(PutFile(self.path, self.after),), undo=(self.restore,), title=f"write {self.path}",
-        )  # fmt: skip
-
-
-def _restart(file: _Write, unit: str, members: int, before: State, want: State) -> Step:
-    """The restart that reads the file; undone by the kept file and a restart. A file that an earlier stage wrote is
-    written once more: where the undo of this step fails, what puts the host back has to bring the file back too."""
+def _restart(file: Written, unit: str, members: int, before: State, want: State) -> Step:
+    """The restart that reads the file; undone by the kept file and a restart."""
     tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
     restart = Restart(members, unit)
-    again = (PutFile(file.path, file.after),) if file.after and not file.changes else ()
     return Step(
         id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
-        read=VARIABLES, before=before, want=want, do=(*again, restart), undo=(file.restore, restart),
+        read=VARIABLES, before=before, want=want, do=(*file.again, restart), undo=(file.restore, restart),
         title=f"restart {unit}", disruption=Disruption.RESTART,
     )  # fmt: skip
 
@@ -228,8 +203,3 @@ def _set_period(need: ProviderOption, shows: Mapping[str, Value]) -> Step:
 
 def _set(name: str, value: str) -> Sql:
     return sql(f"SET GLOBAL {name} = {{{{value}}}}", value=value)
-
-
-def digest(content: str) -> str | None:
-    """How OWN_FILES names a file with this content; None where there is no file."""
-    return hashlib.sha256(content.encode()).hexdigest() if content else None

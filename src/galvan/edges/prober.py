@@ -6,14 +6,16 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
+from galvan.cluster.arbitrator import RUNNING
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
+from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
-from galvan.model import Attempt, Cluster, Host, HostFacts, Listening, Outcome, SecretRef, Sql, Trial, Unreadable
+from galvan.model import Attempt, Cluster, Host, HostFacts, Listening, Outcome, Role, SecretRef, Sql, Trial, Unreadable
 
 OPERATOR = "operator"
 SCHEMA = "galvan_probe"
@@ -74,15 +76,17 @@ class SshProber:
 
     async def _listening(self, asked: Listening) -> Trial:
         """From the running provider, not from a silent connection: one of those stalls a cluster in dynamic mode."""
+        host = self._host(asked.host)
+        fact = RUNNING if host.role is Role.ARBITRATOR else VARIABLES
         try:
-            output = (await self._ssh.read(self._host(asked.host), [VARIABLES]))[VARIABLES.id]
+            output = (await self._ssh.read(host, [fact]))[fact.id]
             if isinstance(output, Unreadable):
                 return Trial(Outcome.DEAD, str(output))
-            seen = VARIABLES.parse(output)
+            seen = fact.parse(output)
         except Unreadable as why:
             return Trial(Outcome.DEAD, str(why))
         said = f"socket.ssl={seen.get('provider.socket.ssl')}, listening at {seen.get('provider.gmcast.listen_addr')}"
-        strict = seen.get("listener") == "ssl" and seen.get("provider.socket.ssl") == "YES"
+        strict = seen.get("listener") == "ssl" and yes(str(seen.get("provider.socket.ssl")))
         return Trial(Outcome.ENCRYPTED if strict else Outcome.CLEAR, said)
 
     async def _run(self, vantage: str, script: str) -> str:
@@ -104,7 +108,8 @@ class SshProber:
 
     async def _mark(self, host: str, marker: str) -> None:
         """One row through the group's channel, and one statement over the server's port as a client sends it."""
-        target = self._host(host)
+        arbitrates = self._host(host).role is Role.ARBITRATOR  # it takes no statement, and hears the others' rows
+        target = self._cluster.having(Role.DATABASE)[0] if arbitrates else self._host(host)
         async with self._marking:  # the schema once: its DDL would abort another host's row
             if not self._marked:
                 await self._ssh.act(target, Sql(_SCHEMA), "mark")
@@ -112,7 +117,7 @@ class SshProber:
         said = literal(marker)
         row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
-        if probe := self._cluster.probe:
+        if (probe := self._cluster.probe) and not arbitrates:
             await self._say(target, marker, probe.user, self._secret(probe.password))
 
     async def _say(self, host: Host, marker: str, user: str, password: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from galvan.cluster.arbitrator import UNIT
 from galvan.cluster.quote import sh
-from galvan.edges import actions, script
+from galvan.edges import actions, garb, script
 from galvan.edges.connections import Connections
 from galvan.model import (
     Action,
@@ -95,7 +96,8 @@ class Ssh(SshReader):
             case RestoreFile():
                 return actions.restore(action, self._run), 60.0
             case Restart():
-                return actions.restart(action, self._run), actions.STOP_LIMIT + actions.START_LIMIT + 60.0
+                text = garb.restart(action, self._run) if action.unit == UNIT else actions.restart(action, self._run)
+                return text, actions.STOP_LIMIT + actions.START_LIMIT + 60.0
 
     async def _content(self, host: Host, action: PutFile) -> str:
         match action.content:

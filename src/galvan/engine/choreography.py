@@ -36,6 +36,8 @@ class Choreography:
     up_limit: float = 60.0
 
     async def farewell(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
+        if host.role is Role.ARBITRATOR:  # it serves nobody
+            return
         doors = await self._doors(host, remote)
         if not doors:
             left = await self._sessions(host, remote)
@@ -65,6 +67,8 @@ class Choreography:
 
     async def welcome(self, host: Host, remote: Remote) -> None:
         """Back behind the door, if it was this run's (or a killed run's) drain that took it out."""
+        if host.role is Role.ARBITRATOR:
+            return
         ours = (await gather(replace(self.cluster, hosts=(host,)), [DRAINED], remote)).of(host.name)[DRAINED]
         if not ours:
             return

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.order import Wave
 from galvan.cluster.quote import sh
 from galvan.engine.apply import carry_out
@@ -94,7 +95,7 @@ class Climb:
     def _hosts(self) -> tuple[Host, ...]:
         """The hosts that the run may change, and all members: nobody else may change those meanwhile."""
         named = {wave.host for wave in self.plan.waves}
-        return tuple(h for h in self.crew.cluster.hosts if h.role is Role.DATABASE or h.name in named)
+        return tuple(h for h in self.crew.cluster.hosts if h.role in MEMBERS or h.name in named)
 
     async def _lock(self) -> Json:
         who = f"{getpass.getuser()} on {socket.gethostname()}, run {self.run}, since {time.strftime('%F %T %z')}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from galvan.cluster.arbitrator import PULSE
 from galvan.cluster.facts import GATE, LONG, MOMENT, STATUS
 from galvan.cluster.health import commit_rate, complaints, may_take_down
 from galvan.cluster.upkeep import UPKEEP, memory
@@ -28,6 +29,7 @@ from galvan.model import (
 
 CALM = 45.0
 """Seconds that passing complaints (a member still catching up) may last before a gate refuses."""
+SERVES = "serves"
 RETURN = 600.0
 """Seconds that a restarted member may take to be Synced again: an incremental transfer of a busy minute fits well."""
 
@@ -55,18 +57,28 @@ async def is_down(host: Host, crew: Crew) -> bool:
     """Is there no server that answers, and none on its way? One that starts or stops is waited for: it may be a restart
     whose run was killed, or an operator's own."""
     for _ in range(int(RETURN / crew.poll)):
-        facts = await look(crew, host, GATE)
-        try:
-            facts[STATUS]
-        except Unreachable:
-            raise
-        except Unreadable:
-            if str(facts[MOMENT].get("service")) not in ("activating", "deactivating", "reloading"):
-                return True
-            await asyncio.sleep(crew.poll)
-            continue
-        return False
+        service = await _service(host, crew)
+        if service == SERVES:
+            return False
+        if service not in ("activating", "deactivating", "reloading"):
+            return True
+        await asyncio.sleep(crew.poll)
     raise Unsafe(f"{host.name}: its server has been starting or stopping for {RETURN:.0f} s, and is left alone")
+
+
+async def _service(host: Host, crew: Crew) -> str:
+    """SERVES, or what systemd says of a server that does not answer."""
+    if host.role is Role.ARBITRATOR:  # it answers nobody; its process is all there is to see from here
+        pulse = (await look(crew, host, [PULSE]))[PULSE]
+        return SERVES if pulse.get("service") == "active" and pulse.get("garbd") != "0" else str(pulse.get("service"))
+    facts = await look(crew, host, GATE)
+    try:
+        facts[STATUS]
+    except Unreachable:
+        raise
+    except Unreadable:
+        return str(facts[MOMENT].get("service"))
+    return SERVES
 
 
 async def gate(host: Host, crew: Crew, gone: bool) -> None:
@@ -103,7 +115,8 @@ def _of_others(host: Host, snapshot: Snapshot) -> list[str]:
 
 
 async def synced(host: Host, crew: Crew) -> None:
-    """ "active" and a listening port prove nothing: the member must say Synced and everyone must count it."""
+    """ "active" and a listening port prove nothing: the member must say Synced and everyone must count it (of an
+    arbitrator: everyone must count it)."""
     told: list[str] = ["it did not answer"]
     for _ in range(int(RETURN / crew.poll)):
         told = [*complaints(await gather(crew.cluster, GATE, crew.remote))]
@@ -115,6 +128,9 @@ async def synced(host: Host, crew: Crew) -> None:
 
 async def caught_up(host: Host, crew: Crew) -> None:
     """A member whose restart a killed run did not see the end of may still be catching up."""
+    if host.role is Role.ARBITRATOR:  # it has nothing to catch up with; what counts is that the members count it
+        await synced(host, crew)
+        return
     for _ in range(int(RETURN / crew.poll)):
         status = (await look(crew, host, GATE))[STATUS]
         if status.get("wsrep_local_state_comment") == "Synced" and status.get("wsrep_ready") == "ON":

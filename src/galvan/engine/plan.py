@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.dialects import changeable
 from galvan.cluster.health import CLOCK_SKEW, behind
 from galvan.cluster.order import Wave, waves
@@ -86,7 +87,7 @@ def _same_time(certificates: Sequence[Certificate], snapshot: Snapshot) -> None:
     """A certificate is dated by this machine's clock; raises Unsafe where its host would not call it valid yet."""
     for host in dict.fromkeys(need.host for need in certificates):
         facts = snapshot.of(host)
-        if facts.host.role is Role.DATABASE and (late := behind(facts, snapshot)) > CLOCK_SKEW:
+        if facts.host.role in MEMBERS and (late := behind(facts, snapshot)) > CLOCK_SKEW:
             raise Unsafe(
                 f"the clock of {host} is {late:.0f} s behind this machine's: a certificate made here now would not be "
                 "valid there yet. Nothing was changed; set the clock that is wrong (chrony, timedatectl), then plan again"
@@ -123,7 +124,13 @@ def limited(made: Plan, hosts: Collection[str]) -> Plan:
 
 
 def host_order(snapshot: Snapshot, sessions: Mapping[str, int]) -> tuple[str, ...]:
-    """All hosts in their own order, databases by how many clients they serve: the writer goes last."""
+    """All hosts in their own order, databases by how many clients they serve (the writer goes last), then arbitrators.
+
+    An arbitrator that becomes strict before the others has no link to a member that does so after it: neither has the
+    other in its list of addresses, and members in between hand on addresses for clear text. The member in between then
+    relays, and the group falls apart when that one restarts. Last, it dials all of them itself.
+    """
     names = [host.name for host in snapshot.cluster.hosts]
-    database = {host.name for host in snapshot.cluster.having(Role.DATABASE)}
-    return tuple(sorted(names, key=lambda name: (name in database, sessions.get(name, 0), names.index(name))))
+    late = {host.name: 1 for host in snapshot.cluster.having(Role.DATABASE)}
+    late |= {host.name: 2 for host in snapshot.cluster.having(Role.ARBITRATOR)}
+    return tuple(sorted(names, key=lambda name: (late.get(name, 0), sessions.get(name, 0), names.index(name))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -67,7 +67,14 @@ HostJudge: TypeAlias = Callable[[HostFacts, Snapshot], Judgement]
 
 
 def check(
-    id: str, severity: Severity, title: str, *, rung: Rung, control: str, role: Role = Role.DATABASE
+    id: str,
+    severity: Severity,
+    title: str,
+    *,
+    rung: Rung,
+    control: str,
+    role: Role = Role.DATABASE,
+    also: Sequence[Role] = (),
 ) -> Callable[[HostJudge], Check]:
     """Makes a check out of a judgement of one host (and registers nothing); an unreadable fact becomes UNKNOWN.
 
@@ -76,7 +83,7 @@ def check(
 
     def lift(judge_host: HostJudge) -> Check:
         def judge(snapshot: Snapshot) -> Iterator[Finding]:
-            for facts in snapshot.having(role):
+            for facts in snapshot.having(role, *also):
                 try:
                     said = judge_host(facts, snapshot)
                 except Unreadable as why:

@@ -12,22 +12,24 @@ from galvan.pki.certificate import describe, lacking, problems
 from galvan.pki.chain import first_only, roots, trusts
 from galvan.pki.material import BROUGHT, Material, complaints
 from galvan.pki.places import on_server
-from galvan.pki.steps import MATERIAL
+from galvan.pki.steps import material_fact
 
 _DAY = 86400.0
+_HOLDERS = {"cluster": (Role.DATABASE, Role.ARBITRATOR)}
+"""Who has a certificate of an authority; of any other the database hosts alone."""
 MOST_ROOTS = 2  # as many as the rotation of an authority needs
 
 
 def brought(facts: HostFacts, authority: str) -> Material | None:
     """What the owner brought: named by an option file of the host, and not in Galvan's place."""
-    return facts[MATERIAL].get(f"{BROUGHT}{authority}")
+    return facts[material_fact(facts.host.role)].get(f"{BROUGHT}{authority}")
 
 
 def material(facts: HostFacts, authority: str) -> Material | None:
     """What the next start reads; where no option file names any, what lies in Galvan's place. None: nothing is there."""
     if found := brought(facts, authority):
         return found
-    found = facts[MATERIAL].get(on_server(authority).directory)
+    found = facts[material_fact(facts.host.role)].get(on_server(authority).directory)
     return found if found and found.present else None
 
 
@@ -101,7 +103,7 @@ def may_issue(snapshot: Snapshot, authority: str) -> None:
     """Raises Blind where certificates of another authority lie on some host: signing with ours would split the group,
     or leave clients with a trust that no longer fits. Renewing an authority is a task of its own."""
     ours = next((pem for name, pem in snapshot.cluster.authorities if name == authority), None)
-    for facts in snapshot.having(Role.DATABASE):
+    for facts in snapshot.having(*_HOLDERS.get(authority, (Role.DATABASE,))):
         if not (found := material(facts, authority)) or not found.authority:
             continue
         if ours is None:
@@ -133,7 +135,10 @@ def distrusted(facts: HostFacts, snapshot: Snapshot, authority: str, whole_chain
     if found is None or found.leaf is None:
         return
     sent = found.certificate if whole_chain else first_only(found.certificate)
-    others = [(other.host.name, material(other, authority)) for other in snapshot.having(facts.host.role)]
+    others = [
+        (other.host.name, material(other, authority))
+        for other in snapshot.having(*_HOLDERS.get(authority, (facts.host.role,)))
+    ]
     held = {name: theirs.authority for name, theirs in others if theirs and theirs.authority}
     good = {pem for pem in set(held.values()) if trusts(pem, sent)}
     if not (wary := [name for name, pem in held.items() if pem not in good]):
@@ -192,7 +197,7 @@ def alone(facts: HostFacts, snapshot: Snapshot, authority: str) -> Judgement:
         return holds(False, "there is no certificate", "a key and certificate of its own")
     twins = [
         other.host.name
-        for other in snapshot.having(facts.host.role)
+        for other in snapshot.having(*_HOLDERS.get(authority, (facts.host.role,)))
         if _same(material(other, authority), found, other, facts)
     ]
     seen = f"the same as on {', '.join(twins)}" if twins else "its own"

@@ -19,13 +19,14 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def make_key_and_request(
-    authority: str, common_name: str, owner: str = "mysql:mysql", *, renew: bool = False, place: Place | None = None
-) -> Shell:
+    authority: str, common_name: str, owner: str = "mysql:mysql", *, renew: bool = False, place: Place | None = None,
+    unit: str = "",
+) -> Shell:  # fmt: skip
     """Makes an EC P-256 key where there is no good one, and a request for it. Running it again keeps a good key.
 
     `owner` (user:group) alone may read the key (0400); directories become root:group 0750. `renew` does the same
-    beside the live key, in `place.new_key` and `place.new_request`. Without a `place` it is the server's. A key file
-    that openssl cannot read is kept as `KEY.unusable`. Fails with one line on stderr that says at what.
+    beside the live key, in `place.new_key` and `place.new_request`. Without a `place` it is the server's. With a `unit`
+    the owner is whoever that unit of systemd runs as, which only the host knows. A key file that openssl cannot read is kept as `KEY.unusable`. Fails with one line on stderr that says at what.
     """
     place = place or on_server(authority)
     if not _OWNER.fullmatch(owner):
@@ -44,12 +45,15 @@ def make_key_and_request(
         "directory": [place.directory],
         "owner": [owner],
         "group": [group],
+        "unit": [unit],
         "subject": [subject],
     }
-    return Shell(_fill(_MAKE, values))
+    return Shell(_fill(_MAKE.replace("@whose", _UNITS_OWNER if unit else _OWNER_GIVEN), values))
 
 
-def judge_material(directories: Sequence[str], mysql_user: str = "mysql", *, brought: bool = False) -> Shell:
+def judge_material(
+    directories: Sequence[str], mysql_user: str = "mysql", *, brought: bool = False, unit: str = ""
+) -> Shell:
     """One read-only look at all directories, for `material.parse_material`. Needs root.
 
     `brought`: also at what the server's own option files name as `ssl_*` and `socket.ssl_*`, where that is not in one
@@ -58,6 +62,7 @@ def judge_material(directories: Sequence[str], mysql_user: str = "mysql", *, bro
     chain hold as a server's. What the certificate says, and what it may be used for as a client, is read from the
     certificate itself. Private keys are opened by openssl alone; of other files only certificate blocks are printed.
     Its output does not change from one run to the next while nothing changed, so that the fact is stable.
+    `unit`: instead of the mysql user it is whoever that unit of systemd runs as.
     """
     if not _USER.fullmatch(mysql_user):
         raise BadInput(f"{mysql_user!r} is no name of a user")
@@ -68,7 +73,9 @@ def judge_material(directories: Sequence[str], mysql_user: str = "mysql", *, bro
         "user": [mysql_user],
         "program": [_fill(_AS_USER, {})],
     }
-    return Shell(_fill(_JUDGE.replace("{{brought}}", _BROUGHT if brought else ""), values))
+    values["unit"] = [unit]
+    script = _JUDGE.replace("{{brought}}", _BROUGHT if brought else "")
+    return Shell(_fill(script.replace("@whose", _UNITS_USER if unit else "user={{user}}"), values))
 
 
 def _parents(directory: str) -> list[str]:
@@ -85,11 +92,21 @@ def _fill(template: str, values: dict[str, list[str]]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", words, template).strip("\n")
 
 
+_UNITS_USER = "user=$(systemctl show {{unit}} -p User --value 2>/dev/null); user=${user:-root}"
+_UNITS_OWNER = (
+    _UNITS_USER
+    + """
+group=$(id -gn "$user" 2>/dev/null) || { echo "galvan: there is no user $user" >&2; exit 1; }
+owner=$user:$group"""
+)
+_OWNER_GIVEN = "owner={{owner}}; group={{group}}"
+
 # Failures are caught one by one: `set -e` sleeps wherever a caller puts the script behind `if`, `!`, `&&` or `||`.
 _MAKE = r"""
 (
 set -u; umask 077; LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH
 key={{key}}; request={{request}}
+@whose
 fail() { printf 'galvan: %s\n' "$1" >&2; exit 1; }
 good() { openssl pkey -in "$1" -passin pass: -noout 2>/dev/null; }
 command -v openssl >/dev/null || fail 'openssl is not installed on this host'
@@ -99,7 +116,7 @@ done
 for directory in {{closed}}; do
   [ ! -L "$directory" ] || fail "$directory is a symbolic link; Galvan only keeps keys in directories of its own"
   [ -d "$directory" ] || mkdir "$directory" || fail "cannot make $directory"
-  chown root:{{group}} "$directory" && chmod 0750 "$directory" || fail "cannot give $directory to root:"{{group}}
+  chown "root:$group" "$directory" && chmod 0750 "$directory" || fail "cannot give $directory to root:$group"
 done
 [ ! -L "$key" ] || fail "$key is a symbolic link; Galvan only keeps keys that are files of its own"
 if [ -e "$key" ] && ! good "$key"; then
@@ -109,10 +126,10 @@ if [ ! -e "$key" ]; then
   rm -f "$key.making" || fail "cannot remove $key.making"
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:named_curve \
     -out "$key.making" >/dev/null && good "$key.making" || fail "openssl could not make a key in $key.making"
-  chown {{owner}} "$key.making" && chmod 0400 "$key.making" || fail "cannot give the key to "{{owner}}
+  chown "$owner" "$key.making" && chmod 0400 "$key.making" || fail "cannot give the key to $owner"
   sync "$key.making" && mv -f "$key.making" "$key" && sync {{directory}} || fail "cannot put $key in place"
 fi
-chown {{owner}} "$key" && chmod 0400 "$key" || fail "cannot give $key to "{{owner}}
+chown "$owner" "$key" && chmod 0400 "$key" || fail "cannot give $key to $owner"
 rm -f "$request.conf" "$request.making" || fail "cannot remove $request.making"
 printf '[req]\ndistinguished_name = dn\nprompt = no\n[dn]\nCN = galvan\n' >"$request.conf" || fail "cannot write $request.conf"
 openssl req -new -sha256 -utf8 -batch -config "$request.conf" -key "$key" -passin pass: -subj {{subject}} \
@@ -138,6 +155,7 @@ LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH
     + _TRUST_NOTHING
     + r"""
 echo '@galvan-material 2'
+@whose
 set -f --
 for d in {{directories}}; do
   if [ -d "$d" ]; then set -- "$@" "$d" "$d" "$d/cert.pem" "$d/key.pem" "$d/ca.pem"; else echo "@missing $d"; fi
@@ -147,8 +165,8 @@ unable() { echo "@unable $1"; echo '@end'; exit 0; }
 [ $# -gt 0 ] || { echo '@end'; exit 0; }
 [ -O / ] || unable 'a look at keys needs root'
 command -v openssl >/dev/null || unable 'openssl is not installed'
-gid=$(id -g {{user}} 2>/dev/null) || unable 'there is no user '{{user}}
-echo '@user '{{user}}
+gid=$(id -g "$user" 2>/dev/null) || unable "there is no user $user"
+echo "@user $user"
 echo "@gid $gid"
 names() { while [ $# -gt 4 ]; do echo "@at $1"; printf '%s\n' "$2" "$3" "$4" "$5"; shift 5; done; }
 names "$@"
@@ -169,11 +187,11 @@ certificates() {
 }
 certificates "$@"
 as_user() {
-  if command -v setpriv >/dev/null && setpriv --reuid {{user}} --regid "$gid" --init-groups -- sh -c "$@" 2>/dev/null; then return 0; fi
-  if command -v runuser >/dev/null && runuser -u {{user}} -- sh -c "$@" 2>/dev/null; then return 0; fi
-  su -s /bin/sh {{user}} -c "$@" 2>/dev/null
+  if command -v setpriv >/dev/null && setpriv --reuid "$user" --regid "$gid" --init-groups -- sh -c "$@" 2>/dev/null; then return 0; fi
+  if command -v runuser >/dev/null && runuser -u "$user" -- sh -c "$@" 2>/dev/null; then return 0; fi
+  su -s /bin/sh "$user" -c "$@" 2>/dev/null
 }
-as_user {{program}} sh "$@" || unable 'neither setpriv nor runuser nor su could become '{{user}}
+as_user {{program}} sh "$@" || unable 'neither setpriv nor runuser nor su could become '"$user"
 echo '@end'
 ) </dev/null
 """

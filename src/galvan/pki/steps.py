@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from galvan.model import (
     Certificate,
     Fact,
+    Host,
     HostFacts,
+    Policy,
     PutFile,
     RestoreFile,
     Role,
@@ -25,7 +27,10 @@ from galvan.pki.places import AUTHORITIES, Place, on_application, on_server
 
 _SERVER = judge_material([on_server(authority).directory for authority in AUTHORITIES], brought=True)
 _APPLICATION = judge_material([on_application().directory], "root")
-_APP = frozenset({Role.APPLICATION})
+_GARB = "garb"
+"""The unit of an arbitrator, whose user must be able to read its key."""
+_ARBITRATOR = judge_material([on_server("cluster").directory], unit=_GARB)
+_APP, _ARB = frozenset({Role.APPLICATION}), frozenset({Role.ARBITRATOR})
 
 
 def sound(output: str, anyones: bool = False) -> State:
@@ -51,7 +56,14 @@ MATERIAL: Fact[Mapping[str, Material]] = Fact("pki.material", _SERVER, parse_mat
 SOUND: Fact[State] = Fact("pki.sound", _SERVER, sound)
 APP_MATERIAL: Fact[Mapping[str, Material]] = Fact("pki.app_material", _APPLICATION, parse_material, roles=_APP)
 APP_SOUND: Fact[State] = Fact("pki.app_sound", _APPLICATION, lambda output: sound(output, anyones=True), roles=_APP)
-FACTS = (MATERIAL, SOUND, APP_MATERIAL, APP_SOUND)
+ARB_MATERIAL: Fact[Mapping[str, Material]] = Fact("pki.arbitrator_material", _ARBITRATOR, parse_material, roles=_ARB)
+ARB_SOUND: Fact[State] = Fact("pki.arbitrator_sound", _ARBITRATOR, sound, roles=_ARB)
+FACTS = (MATERIAL, SOUND, APP_MATERIAL, APP_SOUND, ARB_MATERIAL, ARB_SOUND)
+
+
+def material_fact(role: Role) -> Fact[Mapping[str, Material]]:
+    """Which look shows the certificates of a host of this role."""
+    return {Role.APPLICATION: APP_MATERIAL, Role.ARBITRATOR: ARB_MATERIAL}.get(role, MATERIAL)
 
 
 def authority_file(authority: str) -> SecretRef:
@@ -66,7 +78,9 @@ def certify(needs: Iterable[Certificate], snapshot: Snapshot) -> Iterator[Step]:
         if facts.host.role is Role.APPLICATION:
             yield _step(facts, need, snapshot, on_application(), APP_SOUND, APP_MATERIAL, Stage.HAND_OUT)
         else:
-            yield _step(facts, need, snapshot, on_server(need.authority), SOUND, MATERIAL, Stage.PREPARE)
+            read = ARB_SOUND if facts.host.role is Role.ARBITRATOR else SOUND
+            material = material_fact(facts.host.role)
+            yield _step(facts, need, snapshot, on_server(need.authority), read, material, Stage.PREPARE)
 
 
 def _step(
@@ -81,7 +95,6 @@ def _step(
     seen, host = facts[read], facts.host
     old = {key: value for key, value in seen.items() if key.startswith(f"{place.directory} is ")}
     mark = f"{place.directory} sound"
-    owner = snapshot.cluster.policy.bundle_owner if host.role is Role.APPLICATION else "mysql:mysql"
     signed = Signed(
         need.authority, place.request, need.names, need.addresses, host.name, snapshot.cluster.policy.leaf_days
     )
@@ -89,7 +102,7 @@ def _step(
         id=f"pki.certificate-{need.authority}@{host.name}", tip=_TIPS[need.authority], host=host.name, stage=stage, read=read,
         before={mark: seen.get(mark), **old}, want={mark: "yes", **dict.fromkeys(old)},
         do=(
-            make_key_and_request(need.authority, host.name, owner, place=place),
+            make_for(host, snapshot.cluster.policy, need.authority, place),
             PutFile(place.ca, authority_file(need.authority)),
             PutFile(place.certificate, signed),
         ),
@@ -99,6 +112,13 @@ def _step(
         ),
         title=f"certificate of the {need.authority} authority for {', '.join((*need.names, *need.addresses))}",
     )  # fmt: skip
+
+
+def make_for(host: Host, policy: Policy, authority: str, place: Place, renew: bool = False) -> Shell:
+    """The key and the request, owned by whoever has to read the key on a host of this role."""
+    owner = policy.bundle_owner if host.role is Role.APPLICATION else "mysql:mysql"
+    unit = _GARB if host.role is Role.ARBITRATOR else ""
+    return make_key_and_request(authority, host.name, owner, renew=renew, place=place, unit=unit)
 
 
 _TIPS = {"cluster": "replication_tls", "client": "client_tls"}

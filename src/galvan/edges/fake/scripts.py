@@ -91,8 +91,8 @@ def _set_server(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 def _make_key(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
-    key, request = _word(text, "\nkey=", "; request="), _word(text, "; request=", "\nfail()")
-    owner = _word(text, "\nchown ", ' "$key" && chmod 0400')
+    key, request = _word(text, "\nkey=", "; request="), _word(text, "; request=", "\n")
+    owner = _word(text, "\nowner=", "; group=")
     directory = key.rpartition("/")[0]
     machine.directories.add(directory)
     if key not in machine.files:

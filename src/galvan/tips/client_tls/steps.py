@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from galvan.cluster import identity
 from galvan.cluster.facts import ACCOUNTS, OWN_FILES, REQUIREMENTS, VARIABLES, Account
 from galvan.cluster.health import may_return
+from galvan.cluster.ownfile import digest
 from galvan.cluster.quote import sql
-from galvan.cluster.settle import digest
 from galvan.cluster.transfer import pin
 from galvan.model import (
     Blind,

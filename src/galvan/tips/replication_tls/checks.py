@@ -6,36 +6,38 @@ import re
 from collections.abc import Iterator
 
 from galvan.cluster import identity, provider
+from galvan.cluster.arbitrator import configured, shown
 from galvan.cluster.facts import BOOTSTRAP, CONFIG, STATUS, VARIABLES
 from galvan.cluster.health import number, text, versions
-from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Unreadable, check, holds
+from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Unreadable, check, holds
 from galvan.pki import judge
 
 _VERSION = re.compile(r"(?:2[56]\.)?(\d+)\.(\d+)")
 _SENDS_CHAIN = (4, 8)  # codership/galera#571
+_VOTES = (Role.ARBITRATOR,)
+"""A vote without data speaks on the group port like any other member."""
 
 
 def encrypts(facts: HostFacts) -> bool:
-    return provider.yes(str(facts[VARIABLES].get("provider.socket.ssl") or ""))
+    """garbd's option must be spelled out, or its log must show it: some versions ignore the certificate without it."""
+    seen = shown(facts)
+    aloud = facts.host.role is Role.ARBITRATOR and seen.get("listener") == "ssl"
+    return provider.yes(str(seen.get("provider.socket.ssl") or "")) or aloud
 
 
 def strict(facts: HostFacts) -> bool:
-    return encrypts(facts) and facts[VARIABLES].get("listener") == "ssl"
-
-
-def configured(facts: HostFacts) -> dict[str, str]:
-    """The provider's options as the next start will read them."""
-    return provider.parse(str(facts[CONFIG].get("wsrep_provider_options") or ""))
+    return encrypts(facts) and shown(facts).get("listener") == "ssl"
 
 
 def lasts(facts: HostFacts) -> bool:
     """The next start speaks TLS too."""
     options = configured(facts)
-    return bool(options.get("socket.ssl_cert")) and provider.yes(options.get("socket.ssl", "yes"))
+    implied = "no" if facts.host.role is Role.ARBITRATOR else "yes"  # some versions of garbd want it spelled out
+    return bool(options.get("socket.ssl_cert")) and provider.yes(options.get("socket.ssl", implied))
 
 
 def _stray(facts: HostFacts) -> Judgement | None:
-    seen = facts[VARIABLES]
+    seen = shown(facts)
     return judge.stray(
         facts, "cluster", str(seen.get("provider.socket.ssl_cert") or ""), str(seen.get("datadir") or "")
     )
@@ -61,22 +63,31 @@ def _sends_chain(facts: HostFacts) -> bool:
     "Replication travels in clear text",
     rung=Rung.READY,
     control="GA-01",
+    also=_VOTES,
 )
 def encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Every committed row crosses port 4567. Without TLS anyone on the path reads it, and anyone who reaches the port
     can join, take a full copy or put rows in."""
-    seen = facts[VARIABLES].get("provider.socket.ssl")
-    return holds(encrypts(facts), f"socket.ssl={seen if seen is not None else '(not set)'}", "socket.ssl=YES")
+    said = shown(facts).get("provider.socket.ssl")
+    seen = f"socket.ssl={said if said is not None else '(not set)'}"
+    if facts.host.role is Role.ARBITRATOR:
+        seen += f", {shown(facts)['witness']} says {shown(facts)['provider.gmcast.listen_addr']}"
+    return holds(encrypts(facts), seen, "socket.ssl=YES")
 
 
 @check(
-    "replication_tls.strict", Severity.CRITICAL, "The group port takes clear text", rung=Rung.ENFORCED, control="GA-02"
+    "replication_tls.strict",
+    Severity.CRITICAL,
+    "The group port takes clear text",
+    rung=Rung.ENFORCED,
+    control="GA-02",
+    also=_VOTES,
 )
 def strictly(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """socket.dynamic is for a migration of minutes: one silent connection stalls all writers, and a stranger still
     gets a full copy. What counts is the listener of the running provider, and what the next start will read."""
     later = provider.yes(configured(facts).get("socket.dynamic"))
-    seen = f"the provider listens at {facts[VARIABLES].get('provider.gmcast.listen_addr')}"
+    seen = f"the provider listens at {shown(facts).get('provider.gmcast.listen_addr')}"
     seen += "; socket.dynamic is set in the option files" if later else ""
     return holds(strict(facts) and not later, seen, "ssl://, and socket.dynamic nowhere")
 
@@ -87,31 +98,37 @@ def strictly(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "The next restart would go back to clear text",
     rung=Rung.ENFORCED,
     control="CF-24",
+    also=_VOTES,
 )
 def lasting_setting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """wsrep_provider_options is one string and the last one wins: a later edit in another file takes TLS away silently."""
-    if facts[VARIABLES].get("pxc_encrypt_cluster_traffic") == "ON":  # the default of PXC since 8.0, read at start only
+    if shown(facts).get("pxc_encrypt_cluster_traffic") == "ON":  # the default of PXC since 8.0, read at start only
         later = str(facts[CONFIG].get("pxc_encrypt_cluster_traffic", "ON"))
         seen = f"pxc_encrypt_cluster_traffic={later} sets the socket options at the next start"
         return holds(later.upper() in ("ON", "1", "TRUE"), seen, "pxc_encrypt_cluster_traffic=ON")
     options = configured(facts)
-    shown = (
+    lines = (
         "; ".join(f"{key}={value}" for key, value in options.items() if key.startswith("socket.")) or "no socket option"
     )
     return holds(
         lasts(facts),
-        f"the option files say {shown}",
+        f"the option files say {lines}",
         "socket.ssl, its key, certificate and authority in the option files",
     )
 
 
 @check(
-    "replication_tls.dedicated-authority", Severity.HIGH, "The group trusts too many", rung=Rung.READY, control="GA-03"
+    "replication_tls.dedicated-authority",
+    Severity.HIGH,
+    "The group trusts too many",
+    rung=Rung.READY,
+    control="GA-03",
+    also=_VOTES,
 )
 def dedicated_authority(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Galera checks no names: whoever holds any certificate of this authority is a member and can take a full copy. So
     it must sign members only; where applications have certificates of the same authority, each of them is one."""
-    seen, client = facts[VARIABLES].get("provider.socket.ssl_ca"), facts[VARIABLES].get("ssl_ca")
+    seen, client = shown(facts).get("provider.socket.ssl_ca"), shown(facts).get("ssl_ca")
     shared = judge.too_many(facts) if seen else ""
     said = f"socket.ssl_ca={seen or '(not set)'}" + (f": {shared}" if shared else "")
     return holds(bool(seen) and seen != client and not shared, said, "an authority for members only")
@@ -123,12 +140,13 @@ def dedicated_authority(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "Key, certificate and trust do not fit",
     rung=Rung.READY,
     control="GA-04",
+    also=_VOTES,
 )
 def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A member is server and client at once. A certificate that is good for one only replicates well until the next
     transfer, and then the host cannot come back."""
     return _stray(facts) or judge.sound(
-        facts, "cluster", str(facts[VARIABLES].get("datadir") or ""), misfits(facts, snapshot)
+        facts, "cluster", str(shown(facts).get("datadir") or ""), misfits(facts, snapshot)
     )
 
 
@@ -138,6 +156,7 @@ def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "The member's certificate does not last, or is weak",
     rung=Rung.READY,
     control="GA-07",
+    also=_VOTES,
 )
 def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Links that stand live on past the end of a certificate; the next link loss or restart cannot join."""
@@ -150,6 +169,7 @@ def certificate_lasting(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "The member's certificate lacks its own names",
     rung=Rung.READY,
     control="GA-04",
+    also=_VOTES,
 )
 def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Galera itself checks no name, but transfers that verify the identity do."""
@@ -157,18 +177,30 @@ def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return _stray(facts) or judge.covers(facts, "cluster", (*names, *addresses))
 
 
-@check("replication_tls.key-of-its-own", Severity.MEDIUM, "Members share one key", rung=Rung.READY, control="GA-05")
+@check(
+    "replication_tls.key-of-its-own",
+    Severity.MEDIUM,
+    "Members share one key",
+    rung=Rung.READY,
+    control="GA-05",
+    also=_VOTES,
+)
 def key_of_its_own(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who takes one host takes them all, and none can be replaced alone."""
     return _stray(facts) or judge.alone(facts, snapshot, "cluster")
 
 
 @check(
-    "replication_tls.cipher", Severity.MEDIUM, "The provider's cipher list is weak", rung=Rung.READY, control="GA-06"
+    "replication_tls.cipher",
+    Severity.MEDIUM,
+    "The provider's cipher list is weak",
+    rung=Rung.READY,
+    control="GA-06",
+    also=_VOTES,
 )
 def cipher(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """An old list pins AES128-SHA or worse; the default of a current provider is good."""
-    seen = str(facts[VARIABLES].get("provider.socket.ssl_cipher") or "")
+    seen = str(shown(facts).get("provider.socket.ssl_cipher") or "")
     weak = [name for name in seen.split(":") if name and name not in snapshot.cluster.policy.ciphers.split(":")]
     return holds(not weak, f"socket.ssl_cipher={seen or '(the default)'}", "the default, or only ECDHE with AEAD")
 

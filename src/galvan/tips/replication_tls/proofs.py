@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.identity import group_port
 from galvan.cluster.vantage import nearest, peer_of
-from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Role, Served, Snapshot, Weight
+from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Served, Snapshot, Weight
 from galvan.pki import judge
 from galvan.pki.places import on_server
 
@@ -17,7 +18,7 @@ _MEMBER = frozenset({Outcome.ACCEPTED, Outcome.CLEAR})  # a member is let in; wh
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
     outside = nearest(snapshot)
-    for facts in snapshot.having(Role.DATABASE):
+    for facts in snapshot.having(*MEMBERS):
         host, address, port = facts.host.name, facts.host.address, group_port(facts)
         peer = peer_of(host, snapshot)
         member, client = (_hello(address, port, snapshot.of(peer), name) for name in ("cluster", "client"))

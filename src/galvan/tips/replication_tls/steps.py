@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.cluster import identity
-from galvan.cluster.facts import CONFIG, INSTALL, STATUS, VARIABLES
+from galvan.cluster.arbitrator import MEMBERS, SETUP, configured, shown
+from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, STATUS, VARIABLES
 from galvan.cluster.health import expected_members, may_return, number, series, text
 from galvan.cluster.transfer import pin
 from galvan.model import (
@@ -23,7 +24,8 @@ from galvan.model import (
     Step,
 )
 from galvan.pki import judge
-from galvan.tips.replication_tls.checks import configured, encrypts, lasts, misfits, strict
+from galvan.pki.places import on_server
+from galvan.tips.replication_tls.checks import encrypts, lasts, misfits, strict
 
 TIP = "replication_tls"
 ADDRESS = "wsrep_cluster_address"
@@ -36,34 +38,56 @@ MATERIAL_CHECKS = {
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
     if all(finding.rung is Rung.OPEN for finding in failing):  # what is only said asks for no change
         return
-    members = snapshot.having(Role.DATABASE)
     may_return(snapshot)
     _may(snapshot, to)
-    if not (own := judge.owners(snapshot, "cluster", {f.host.name: _unfit(f, snapshot) for f in members})):
+    databases = snapshot.having(Role.DATABASE)
+    if not (own := judge.owners(snapshot, "cluster", {f.host.name: _unfit(f, snapshot) for f in databases})):
         judge.may_issue(snapshot, "cluster")
-    for facts in members:
+    elif snapshot.cluster.having(Role.ARBITRATOR):
+        raise Blind("the members have certificates of your own: an arbitrator beside them is not carried over yet")
+    for facts in snapshot.having(*MEMBERS):
         if not own and MATERIAL_CHECKS & {f.check for f in failing if f.host == facts.host.name}:
             yield Certificate("cluster", facts.host.name, *identity.member(facts))
-        yield from _climb(facts)
-    if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in members):
-        for facts in members:
+        yield from _climb(facts, snapshot)
+    if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in databases):
+        for facts in databases:
             yield from _quick(facts)
 
 
-def _climb(facts: HostFacts) -> Iterator[Need]:
+def _climb(facts: HostFacts, snapshot: Snapshot) -> Iterator[Need]:
     """What one member lacks. Server certificates of the owner's are known to the transfer scripts already: no pin then."""
-    host = facts.host.name
-    if not judge.brought(facts, "client"):
+    host, serves = facts.host.name, facts.host.role is Role.DATABASE
+    if serves and not judge.brought(facts, "client"):
         yield from pin(facts, TIP)
     if not encrypts(facts):
         yield from _first_pass(facts)
-        yield from _not_itself(facts)
     elif not lasts(facts):
         yield ProviderOption(host, "socket.ssl", "yes", Stage.STAGE_STRICT, TIP, "the next start speaks TLS too")
+    if serves:  # garbd finds all members in its own list, or not at all
+        yield from _dialled(facts, snapshot)
     if not strict(facts) or configured(facts).get("socket.dynamic"):
         reason = "strict: no clear text between members"
         yield ProviderOption(host, "socket.dynamic", None, Stage.STAGE_STRICT, TIP, reason)
-        yield Setting(host, "mysqld", ADDRESS, None, Stage.STAGE_STRICT, TIP, reason)
+
+
+def _dialled(facts: HostFacts, snapshot: Snapshot) -> Iterator[Need]:
+    """For the two passes every member dials every other one itself, an arbitrator too, which its own list rarely names.
+
+    Who is not in the list is only heard of from a third member, whose word for it is of another scheme (tcp:// or ssl://)
+    in these minutes: then two members have no link but through the third and fall apart when it restarts, or two links
+    under two addresses, and the one that joins is turned away as a second of the same name.
+
+    From 11 on a member leaves itself out: on 11.8 one that came back among strict ones took its own handshake for a
+    stranger with its own UUID and gave up, each time (on the way back); without itself it joined.
+    """
+    host, reason = facts.host.name, "dials every other member itself; only for the two passes"
+    itself = series(text(facts[VARIABLES], "version")) < (11,)
+    wanted = identity.everyone(facts, snapshot, itself)
+    differs = wanted != identity.dials(facts)
+    if differs and not encrypts(facts):
+        yield Setting(host, "mysqld", ADDRESS, wanted, Stage.FIRST_RESTART, TIP, reason)
+    if differs or ("mysqld", ADDRESS) in facts[OWN_CONFIG]:
+        yield Setting(host, "mysqld", ADDRESS, None, Stage.CALM, TIP, reason)
 
 
 def _quick(facts: HostFacts) -> Iterator[Need]:
@@ -97,26 +121,20 @@ def _first_pass(facts: HostFacts) -> Iterator[Need]:
         yield ProviderOption(facts.host.name, name, value, Stage.FIRST_RESTART, TIP, reason)
 
 
-def _not_itself(facts: HostFacts) -> Iterator[Need]:
-    """While it takes both ways, a member must not dial itself. On 11.8 one that came back so among strict ones took its
-    own handshake for a stranger with its own UUID and gave up, each time (on the way back); without itself it joined."""
-    address, reason = identity.others_address(facts), "does not dial itself while it takes both ways"
-    if address and series(text(facts[VARIABLES], "version")) >= (11,):
-        yield Setting(facts.host.name, "mysqld", ADDRESS, address, Stage.FIRST_RESTART, TIP, reason)
-
-
 def _may(snapshot: Snapshot, to: Rung) -> None:
     """Raises Blind where this way up is not safe, or not there."""
     if to < Rung.ENFORCED:
         raise Blind(
             "it does not stop half-way: socket.dynamic lets a stranger stall or copy the cluster (--to enforced)"
         )
-    if snapshot.cluster.having(Role.ARBITRATOR):
-        raise Blind("an arbitrator is a member too, and Galvan does not yet carry garbd over to TLS")
+    for facts in snapshot.having(*MEMBERS):
+        if not _dynamic(facts):
+            raise Blind(
+                f"the provider on {facts.host.name} has no socket.dynamic (26.4.8 or later), so it takes an outage"
+            )
+    _arbitrators(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         host = facts.host.name
-        if text(facts[INSTALL], "dynamic") != "yes":
-            raise Blind(f"the provider on {host} has no socket.dynamic (26.4.8 or later), so it takes an outage")
         if rivals := sorted(name for name in facts[CONFIG] if name.startswith("wsrep_provider_socket_")):
             raise Blind(
                 f"{host} sets {', '.join(rivals)} in its option files (variables of the wsrep_provider plug-in); beside "
@@ -124,3 +142,21 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
             )
         if (size := number(facts[STATUS], "wsrep_cluster_size")) != expected_members(snapshot):
             raise Blind(f"{host} counts {size} members where galvan.yaml names {expected_members(snapshot)}")
+
+
+def _arbitrators(snapshot: Snapshot) -> None:
+    """Raises Blind where one would only hear of a member from another one, or has a certificate that is not Galvan's."""
+    for facts in snapshot.having(Role.ARBITRATOR):
+        if (cert := shown(facts).get("provider.socket.ssl_cert")) and cert != on_server("cluster").certificate:
+            raise Blind(f"{facts.host.name} already uses {cert}, which is not Galvan's: it is left as it is")
+        if (whole := identity.everyone(facts, snapshot)) != identity.dials(facts):
+            raise Blind(
+                f"garbd on {facts.host.name} dials {identity.dials(facts)} and has to dial every member itself: make its "
+                f"GALERA_NODES {whole.removeprefix('gcomm://')} and restart it"
+            )
+
+
+def _dynamic(facts: HostFacts) -> bool:
+    """Does the provider know socket.dynamic? Asked of its binary: the running options do not tell."""
+    arbitrates = facts.host.role is Role.ARBITRATOR
+    return facts[SETUP].dynamic if arbitrates else text(facts[INSTALL], "dynamic") == "yes"
