@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galvan.cluster.facts import MOMENT, STATUS, VARIABLES
+from galvan.cluster.facts import LINKS, MOMENT, STATUS, VARIABLES, Links
 from galvan.cluster.health import keeps_quorum, may_take_down
 from galvan.cluster.order import Wave, invert, waves, way_back, writer_last
 from galvan.model import Cluster, Host, HostFacts, PutFile, Restart, Role, Snapshot, Stage, Step, Unsafe
@@ -49,6 +49,7 @@ def snapshot(group: Group, down: str = "") -> Snapshot:
     members = [Host(name, f"10.0.0.{10 + n}", Role.DATABASE, name) for n, name in enumerate(group.names)]
     arbitrators = [Host(f"arb{n}", f"10.0.1.{n}", Role.ARBITRATOR, f"arb{n}") for n in range(group.arbitrators)]
     size = len(members) + len(arbitrators) - bool(down)
+    links = Links(frozenset(), frozenset(f"4567@{host.address}" for host in (*members, *arbitrators)))
     seen = []
     for host in members:
         gone = host.name == down
@@ -66,8 +67,10 @@ def snapshot(group: Group, down: str = "") -> Snapshot:
             },
             STATUS.id: status,
             MOMENT.id: {"clock": "1.0", "disk_kb": "9000000", "bootstrap": "0", "transfer": "0"},
+            LINKS.id: links,
         }
         seen.append(HostFacts(host, readings))
+    seen += [HostFacts(host, {LINKS.id: links}) for host in arbitrators]
     return Snapshot(Cluster("c", (*members, *arbitrators)), tuple(seen), {}, 0.0)
 
 

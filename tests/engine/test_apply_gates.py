@@ -78,6 +78,7 @@ GATES = {
     "packages": (machine("db2", upkeep={"packages": "dpkg"}), "a package manager runs on db2 (dpkg)"),
     "rsu": (machine("db2", upkeep={"osu_method": "RSU"}), "wsrep_OSU_method is RSU on db2"),
     "memory": (machine("db2", upkeep={"available_kb": "90000"}), "db2 has 87 MB of memory available"),
+    "relayed": (machine("db3", unheard=frozenset({"db1"})), "db1 and db3 have no direct connection"),
     "unreachable": (lambda fake: fake.die("db1"), "db1 could not be read"),
 }
 

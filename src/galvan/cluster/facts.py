@@ -249,6 +249,36 @@ MOMENT: Fact[State] = Fact(
     lines,
     stable=False,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A host's own addresses, and whom it is connected with: "4567@10.0.0.12", by the port that is listened on."""
+
+    own: frozenset[str]
+    peers: frozenset[str]
+
+
+def links(output: str) -> Links:
+    if "peers" not in (said := lines(output)):
+        raise Unreadable("the host has no ss (iproute2), so its connections cannot be seen")
+    return Links(*(frozenset(str(said.get(key)).split()) for key in ("own", "peers")))
+
+
+LINKS: Fact[Links] = Fact(
+    "host.links",
+    Shell(
+        "echo own=$(hostname -I)\n"
+        "command -v ss >/dev/null && echo peers=$(ss -Htan state listening state established | awk '\n"
+        '{ n = split($4, here, ":"); m = split($5, there, ":"); who = $5; sub(/:[0-9]+$/, "", who)\n'
+        '  gsub(/[][]/, "", who); sub(/^::ffff:/, "", who); sub(/%.*/, "", who) }\n'
+        '$1 == "LISTEN" { open[here[n]] = 1 } $1 == "ESTAB" { near[NR] = here[n]; far[NR] = there[m]; peer[NR] = who }\n'
+        'END { for (i in peer) seen[((near[i] in open) ? near[i] : far[i]) "@" peer[i]] = 1; for (i in seen) print i }\'); true'
+    ),
+    links,
+    stable=False,
+    roles=frozenset({Role.DATABASE, Role.ARBITRATOR}),
+)  # an arbitrator tells them as a database host does
 OWN_FILES: Fact[State] = Fact(
     "host.own_files",
     Shell(
@@ -265,7 +295,6 @@ OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
     Shell(f'{OWN}\n[ $# -eq 0 ] || cat "$@"'),
     optionfile.parse,
 )
-
-GATE = (VARIABLES, STATUS, MOMENT)
-HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, READING, MOMENT, OWN_FILES, OWN_CONFIG)
+GATE = (VARIABLES, STATUS, MOMENT, LINKS)
+HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, READING, MOMENT, LINKS, OWN_FILES, OWN_CONFIG)
 """What `cluster.settle` and the gates need whatever the tips ask for."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from galvan.cluster.arbitrator import PULSE
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
+from galvan.cluster.links import relayed
 from galvan.cluster.upkeep import UPKEEP, under_way
 from galvan.model import Blind, HostFacts, Role, Snapshot, State, Unreadable, Unsafe
 
@@ -103,7 +104,7 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
     """Raise Unsafe unless `host` may leave for a moment. `rate`: committed write sets per second, as seen lately."""
     why = [*complaints(snapshot)]
     if not why:
-        why += [*_votes(host, snapshot), *_ground(snapshot), *_absence(host, snapshot, rate)]
+        why += [*_votes(host, snapshot), *relayed(host, snapshot), *_ground(snapshot), *_absence(host, snapshot, rate)]
     if why:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
 
@@ -112,7 +113,7 @@ def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0) 
     """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first."""
     why = [*complaints(snapshot), *_ground(snapshot)]
     for host in () if why else restarting:
-        why += [*_votes(host, snapshot), *_absence(host, snapshot, rate)]
+        why += [*_votes(host, snapshot), *relayed(host, snapshot), *_absence(host, snapshot, rate)]
     if why:
         raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
 

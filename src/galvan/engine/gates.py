@@ -10,6 +10,7 @@ from typing import Any
 from galvan.cluster.arbitrator import PULSE
 from galvan.cluster.facts import GATE, LONG, MOMENT, STATUS
 from galvan.cluster.health import commit_rate, complaints, may_take_down
+from galvan.cluster.links import relayed
 from galvan.cluster.upkeep import UPKEEP, memory
 from galvan.engine.choreography import Choreography
 from galvan.engine.gather import gather
@@ -88,7 +89,7 @@ async def gate(host: Host, crew: Crew, gone: bool) -> None:
     for _ in range(int(crew.calm / crew.poll) or 1):
         await asyncio.sleep(crew.poll)
         now = await gather(cluster, (*GATE, LONG, *UPKEEP), crew.remote)
-        if not ([*_of_others(host, now)] if gone else [*complaints(now)]):
+        if not (_of_others(host, now) if gone else [*complaints(now)] or [*relayed(host.name, now)]):
             break
     if not gone:
         rate = commit_rate(before, now) if not [*complaints(before)] else 0.0

@@ -84,6 +84,7 @@ class Machine:
     keys_made: int = 0
     address: str = ""  # its own, where galvan.yaml has a name
     upkeep: dict[str, str] = field(default_factory=dict)  # what else goes on there, where it is not the usual
+    unheard: frozenset[str] = frozenset()  # members that it has no connection with: another one relays
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:
         self.keep(path, run, wave)

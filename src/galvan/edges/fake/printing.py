@@ -173,6 +173,13 @@ def _moment(fake: Fake, machine: Machine) -> str:
     return "".join(f"{k}={v}\n" for k, v in said.items())
 
 
+def _links(fake: Fake, machine: Machine) -> str:
+    near, inside = machine.host.name, fake.group.primary
+    others = [m for name, m in fake.machines.items() if name in inside and name != near and near in inside]
+    peers = [m.host.address for m in others if m.host.name not in machine.unheard and near not in m.unheard]
+    return f"own={machine.host.address}\npeers={' '.join(f'4567@{address}' for address in peers)}\n"
+
+
 def _own_files(fake: Fake, machine: Machine) -> str:
     mine = [p for p in machine.files if p == options_path() or p.startswith(BUNDLE.rpartition("/")[0] + "/")]
     mine += [p for p in machine.files if p.startswith("/etc/mysql/galvan/") and p.endswith(".pem")]
@@ -232,6 +239,7 @@ PRINTERS: Mapping[str, Printer] = {
     "host.reading": _reading,
     "host.bootstrap": _moment,
     "host.moment": _moment,
+    "host.links": _links,
     "host.own_files": _own_files,
     "host.own_config": _own_config,
     "host.drained": lambda fake, machine: "yes\n" if f"{HOME}/drained" in machine.files else "",
