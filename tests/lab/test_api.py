@@ -48,6 +48,7 @@ def test_a_program_with_a_loop_of_its_own_offers_tls(operator: Operator) -> None
     assert galvan.audit(cluster).rungs == {"client_tls": Rung.READY, "replication_tls": Rung.OPEN}
 
 
+@pytest.mark.campaign
 def test_the_example_in_the_docs_goes_all_the_way(operator: Operator) -> None:
     (example,) = re.findall(r"<!-- carried out by .* -->\n```python\n(.*?)^```", PAGE.read_text(), re.S | re.M)
     assert "watch=60.0" in example

@@ -15,7 +15,7 @@ from galvan.model import Shell
 from .operator import Operator, hashes, synced
 from .test_rollout import OPEN_FINDINGS
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 GROUND = {"odd": True}
 
 SERVER = {"mysqld", "server", "mariadb", "mariadbd", "galera"}

@@ -12,7 +12,7 @@ from galvan import lab
 from . import brought
 from .operator import Operator, hashes, restarts, synced
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 
 OWNERS = f"sha256sum $(find {brought.HOME} {brought.FILE} -type f | sort); find {brought.HOME} -printf '%p %m %u:%g\\n' | sort"
 
