@@ -77,9 +77,10 @@ def killed(operator: Operator, first: list[str], chance: random.Random) -> list[
 
 
 def last_of(running: subprocess.Popen[str], lines: int) -> str:
-    """The last of so many lines, or of all that came; without its time stamp."""
+    """The last of so many lines about waves, or of all that came; without its time stamp."""
     assert running.stdout
-    said = [*itertools.islice(running.stdout, lines)] or [""]
+    of_waves = (line for line in running.stdout if re.match(r" *[0-9.]+s +(\S+@|switch )", line))
+    said = [*itertools.islice(of_waves, lines)] or [""]
     return " ".join(said[-1].split()[1:])[:80]
 
 

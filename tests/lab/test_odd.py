@@ -69,14 +69,17 @@ def test_the_audit_finds_what_it_finds_elsewhere(operator: Operator, untouched: 
 
 def test_a_later_word_of_somebody_else_is_refused_in_the_plan(operator: Operator, untouched: dict[str, str]) -> None:
     """After the last include of db3's my.cnf stands something else already; now also an option that Galvan needs."""
-    lab.execute("db3", "cp -p /etc/mysql/my.cnf /root/my.cnf; printf '[mariadbd]\\ntls-version=TLSv1.2\\n' >>/etc/mysql/my.cnf")
+    lab.execute(
+        "db3", "cp -p /etc/mysql/my.cnf /root/my.cnf; printf '[mariadbd]\\ntls-version=TLSv1.2\\n' >>/etc/mysql/my.cnf"
+    )
     try:
         refused = operator.run("plan")
     finally:
         lab.execute("db3", "mv /root/my.cnf /etc/mysql/my.cnf")
     assert refused.returncode == 4, refused.stdout + refused.stderr
     assert (
-        "on db3 the server reads tls_version in [mariadbd] in /etc/mysql/my.cnf after" in refused.stdout + refused.stderr
+        "on db3 the server reads tls_version in [mariadbd] in /etc/mysql/my.cnf after"
+        in refused.stdout + refused.stderr
     )
     assert operator.run("plan").returncode == 0
 
