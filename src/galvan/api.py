@@ -62,14 +62,17 @@ def audit(cluster: Where, *, tips: Iterable[str] = (), limit: Iterable[str] = ()
     return _run(desks.audit(_desk(cluster, tips, limit)))
 
 
-def plan(cluster: Where, *, tips: Iterable[str] = (), to: Rung = Rung.ENFORCED) -> Plan:
+def plan(
+    cluster: Where, *, tips: Iterable[str] = (), to: Rung = Rung.ENFORCED, allow_outage: bool = False
+) -> Plan:  # fmt: skip
     """What would have to change, as waves in order; nothing is changed. `to`: READY or ENFORCED.
 
+    `allow_outage`: stop every member at once, where a tip cannot do without; `outage` says for how many seconds.
     A tip whose facts could not be read is left out and stands in `refused`, with the reason.
     """
     if to not in (Rung.READY, Rung.ENFORCED):
         raise BadInput(f"a plan climbs to READY or ENFORCED, not to {to.name}: PROVEN is what verify says")
-    made, _ = _run(make_plan(_desk(cluster, tips), to))
+    made, _ = _run(make_plan(_desk(cluster, tips), to, allow_outage))
     return made
 
 

@@ -67,9 +67,9 @@ async def heights(fake: Fake) -> Mapping[str, Rung]:
     return rungs((await judged(fake))[1], lambda tip: False)
 
 
-async def planned(fake: Fake, tips: Sequence[Tip] = TIPS, to: Rung = Rung.ENFORCED) -> Plan:
+async def planned(fake: Fake, tips: Sequence[Tip] = TIPS, to: Rung = Rung.ENFORCED, outage: bool = False) -> Plan:
     snapshot, findings = await judged(fake)
-    return plan(findings, snapshot, tips, to, order_of(snapshot), settle, certify)
+    return plan(findings, snapshot, tips, to, order_of(snapshot), settle, certify, outage)
 
 
 @dataclass

@@ -207,3 +207,29 @@ def test_only_what_is_missing_is_set() -> None:
     }
     assert {need.value for need in wanted if isinstance(need, Setting)} <= {None}, "lines are taken out, none is set"
     assert len([need for need in wanted if isinstance(need, ProviderOption)]) == len(snapshot.having(Role.DATABASE))
+
+
+# by an outage ----------------------------------------------------------------------------------------------------
+def test_an_outage_takes_what_the_owner_brought_and_goes_back() -> None:
+    """Named in the owner's files, and nobody restarted since: the servers still speak clear text."""
+    fake = insecure(route="rebootstrap")
+    fake.group.outage = True
+    for host in DATABASES:
+        for channel in ("client", "cluster"):
+            bring(fake, channel, host)
+        name(fake, host, "")
+    before = configured(fake)
+    made = run(planned(fake, outage=True))
+    assert not made.refused
+    steps = [step for wave in made.waves for step in wave.steps if step.tip == "replication_tls"]
+    assert not [a for step in steps for a in step.do if isinstance(a, PutFile) and isinstance(a.content, Signed)]
+    starts = [step for step in steps if "listener" in step.want]
+    assert {step.want["provider.socket.ssl_cert"] for step in starts} == {f"{HOME}/cluster/cert.pem"}
+    run(carry(fake, made))
+    assert run(heights(fake)) == TOP
+    assert all(fake.group.server(host).provider["socket.ssl_cert"] == f"{HOME}/cluster/cert.pem" for host in DATABASES)
+    fake.run = "undo-1"
+    run(carry(fake, undo_of(made, order_in(fake)), instead="1"))
+    assert configured(fake) == before
+    assert all(fake.group.server(host).up for host in DATABASES)
+    assert fake.witness.broken == ()

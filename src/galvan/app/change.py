@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands, open_authorities
-from galvan.app.manifest import MANIFEST, forget, restarts_fact
+from galvan.app.manifest import MANIFEST, counted, forget, restarts_fact
 from galvan.app.orders import Ask, Orders, in_time, nobody, noted, ordered, pace_of, permitted
+from galvan.app.outage import outage, service_fact
 from galvan.cluster.arbitrator import SETUP
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
 from galvan.cluster.health import commit_rate, may_begin
 from galvan.cluster.load import LOAD
+from galvan.cluster.position import POSITION
 from galvan.cluster.precedence import READING
 from galvan.cluster.settle import outdone, path_of
 from galvan.cluster.upkeep import UPKEEP
@@ -38,7 +40,6 @@ from galvan.model import (
     Role,
     Snapshot,
     State,
-    Unreadable,
     Unsafe,
 )
 from galvan.tips import TIPS
@@ -54,7 +55,7 @@ BY_ID = {tip.id: tip for tip in TIPS}
 @dataclass(frozen=True, slots=True)
 class Ended:
     """`status`: done, watching, waiting, paused, refused, stopped or interrupted. Restarts were counted in the hosts'
-    journals."""
+    journals, and so was `outage`: the seconds in which no member served (None where a host did not say)."""
 
     run: str
     status: str
@@ -62,6 +63,7 @@ class Ended:
     waves_done: int
     restarts: Mapping[str, int]
     seconds: float
+    outage: float | None = 0.0
 
 
 def new_run() -> str:
@@ -93,7 +95,7 @@ async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
     if restarting := [host for host, count in made.restarts.items() if count]:
         await asyncio.sleep(1.0)
         later = await look(desk, GATE)
-        may_begin(now, restarting, commit_rate(now, later))
+        may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
 
 
 def hurt_by_offering(impact: Sequence[Impact], accepted: frozenset[str]) -> None:
@@ -112,8 +114,8 @@ async def carry(
     orders = said["orders"]
     authorities = open_authorities(desk, made)
     began = time.monotonic()
-    counting = restarts_fact(float(said["started"]))
-    async with hands(desk, run, authorities, (DRAINED, MANIFEST, counting, *LOAD)) as ssh:
+    counting, serving = restarts_fact(float(said["started"])), service_fact(float(said["started"]))
+    async with hands(desk, run, authorities, (DRAINED, MANIFEST, POSITION, counting, serving, *LOAD)) as ssh:
         crew = crew_of(desk, ssh, told)
         climb = Climb(
             run, made, crew, BY_ID, asyncio.get_running_loop(), LedgerBook(desk.state), float(orders["window"]),
@@ -121,8 +123,9 @@ async def carry(
             pace_of(desk, made, crew, said, ask), noted(desk),
         )  # fmt: skip
         ended = await _durably(desk, attempt, document, climb, told)
-        restarts = await _count(desk, ssh, counting)
-    return Ended(run, ended["status"], ended["why"], ended["waves_done"], restarts, time.monotonic() - began)
+        journals, seconds = await gather(desk.cluster, [counting, serving], ssh), time.monotonic() - began
+    counts, dark = counted(journals, counting), outage(journals, serving)
+    return Ended(run, ended["status"], ended["why"], ended["waves_done"], counts, seconds, dark)
 
 
 def crew_of(desk: Desk, ssh: Ssh, told: Told) -> Crew:
@@ -179,18 +182,6 @@ async def _preflight(desk: Desk, ssh: Ssh, host: Host) -> list[str]:
     return [*later, *(line for line in out.splitlines() if line.strip())]
 
 
-async def _count(desk: Desk, ssh: Ssh, counting: Fact[int]) -> Mapping[str, int]:
-    """Restarts since the run began, out of the database hosts' own journals; one that does not answer is left out."""
-    snapshot = await gather(desk.cluster, [counting], ssh)
-    counts = {}
-    for facts in snapshot.having(Role.DATABASE):
-        try:
-            counts[facts.host.name] = facts[counting]
-        except Unreadable:
-            continue
-    return counts
-
-
 # runs ----------------------------------------------------------------------------------------------------------
 def attempts(desk: Desk) -> list[Json]:
     """What this side remembers, newest first: run, attempt, status, when."""
@@ -214,8 +205,9 @@ async def resume(desk: Desk, run: str, told: Told, changed: Json | None = None, 
     last = mine[0]
     document = {**last["document"]}
     document["orders"] = {**document["orders"], **(changed or {})}
-    in_time(desk, bool(document["orders"].get("outside")))
     made = from_document(document, FACTS)
+    if not made.outage:  # each wave asks for itself: whoever is down because of this run does not wait for a window
+        in_time(desk, bool(document["orders"].get("outside")))
     check_pause(made, str(document["orders"].get("pause", "")))
     if last["status"] == "PENDING":
         ended = await carry(desk, made, None, last["run"], last["id"], told, document, ask)

@@ -12,7 +12,8 @@ from galvan.app.desk import Desk, look
 from galvan.app.orders import Orders, estimated, ordered, permitted
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, MOMENT, SESSIONS
-from galvan.cluster.health import commit_rate, complaints, may_take_down
+from galvan.cluster.health import commit_rate, complaints, may_stop, may_take_down
+from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.upkeep import UPKEEP, memory
 from galvan.engine.estimate import needed, passes
 from galvan.engine.gather import fingerprint
@@ -43,7 +44,7 @@ async def check(desk: Desk, made: Plan, orders: Orders) -> Checked:
         refused["run"] = tuple(general)
     rate = 0.0 if [*complaints(before)] or [*complaints(now)] else commit_rate(before, now)
     for wave in made.waves:
-        if wave.restarts and (told := [*_restart(wave.host, made, now, rate)]):
+        if wave.stops and (told := [*_restart(wave, made, now, rate)]):
             refused[wave.id] = tuple(told)
     return Checked(made, refused, tuple(notes))
 
@@ -72,7 +73,7 @@ def _general(desk: Desk, made: Plan, orders: Orders, now: Snapshot, notes: list[
 
 
 def _in_one_go(desk: Desk, made: Plan, orders: Orders) -> Iterator[str]:
-    """Both passes must fit into what is left of the window, or the run would stop before the first."""
+    """Both passes, or an outage, must fit into what is left of the window, or the run would stop before the first."""
     seconds = [estimate.seconds for estimate in estimated(desk, made)]
     together = passes(made.waves)
     if together and not orders.outside:
@@ -105,9 +106,13 @@ def _signing(desk: Desk, made: Plan, now: Snapshot, notes: list[str]) -> Iterato
             yield f"the authority {name} cannot be opened: {why}"
 
 
-def _restart(host: str, made: Plan, now: Snapshot, rate: float) -> Iterator[str]:
+def _restart(wave: Wave, made: Plan, now: Snapshot, rate: float) -> Iterator[str]:
+    host = wave.host
     try:
-        may_take_down(host, now, rate)
+        if wave.stage in OUTAGE:
+            may_stop(host, now, (), rate)
+        else:
+            may_take_down(host, now, rate)
         yield from memory(now.of(host)) if switches(made, host) else ()
     except GalvanError as why:
-        yield str(why).removeprefix(f"{host} was not restarted: ")
+        yield str(why).removeprefix(f"{host} was not restarted: ").removeprefix(f"{host} was not stopped: ")

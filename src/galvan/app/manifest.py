@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from galvan.app.desk import Desk
@@ -79,3 +79,14 @@ def restarts_fact(since: float) -> Fact[int]:
         lambda output: int(output.strip() or 0),
         stable=False,
     )  # fmt: skip
+
+
+def counted(snapshot: Snapshot, fact: Fact[int]) -> Mapping[str, int]:
+    """Restarts per database host; one that did not answer is left out."""
+    counts = {}
+    for facts in snapshot.having(Role.DATABASE):
+        try:
+            counts[facts.host.name] = facts[fact]
+        except Unreadable:
+            continue
+    return counts

@@ -15,12 +15,13 @@ from galvan.model import HostFacts, Role, Rung, Snapshot, Unreadable, Unsafe
 from galvan.pki.steps import certify
 
 
-async def make_plan(desk: Desk, to: Rung) -> tuple[Plan, Audited]:
-    """With a limit the whole cluster is looked at all the same. Raises Unsafe where it would leave a mixed state."""
+async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, Audited]:
+    """With a limit the whole cluster is looked at all the same. `outage`: it is allowed. Raises Unsafe where a limit would
+    leave a mixed state."""
     seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, BALANCER, *UPKEEP))
     if seen.misfits:
         raise Unsafe("nothing is planned, and nothing was changed: " + "; ".join(seen.misfits))
-    made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify)
+    made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify, outage)
     return (limited(made, desk.limit) if desk.limit else made), seen
 
 

@@ -15,11 +15,12 @@ from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
+from galvan.cluster.position import outage_seconds
 from galvan.cluster.quote import sh
 from galvan.engine.climb import with_watch
 from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
-from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Role, Rung
+from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Role, Rung, Unsafe
 
 
 async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
@@ -40,12 +41,18 @@ async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
         for action in step.do
         if isinstance(action, RestoreFile) and action.path.endswith("/client.cnf")
     )
-    return run, Plan(desk.cluster.name, "", tips, Rung.OPEN, waves, bundles)
+    dark = outage_seconds(waves, snapshot)
+    return run, Plan(desk.cluster.name, "", tips, Rung.OPEN, waves, bundles, outage=dark)
 
 
-async def rollback(desk: Desk, run: str, back: Plan, told: Told) -> Ended:
+async def rollback(desk: Desk, run: str, back: Plan, told: Told, allow_outage: bool = False) -> Ended:
     """Undoes all that a run did, in reverse, through the same gates. What it did lies on the hosts. A way back does not wait
-    for a maintenance window: whoever takes it has a reason."""
+    for a maintenance window: whoever takes it has a reason. Raises Unsafe where it takes an outage which nobody allowed."""
+    if back.outage and not allow_outage:
+        raise Unsafe(
+            f"run {run} came up by an outage, and goes back by one (about {back.outage:.0f} s): members that speak TLS only "
+            "and members that do not cannot talk to each other. Nothing was changed; allow it with --allow-outage"
+        )
     attempt = f"undo-{run}"
     if any(a["run"] == attempt for a in attempts(desk)):
         return await resume(desk, attempt, told)

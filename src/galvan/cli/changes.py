@@ -32,7 +32,7 @@ def plan(words: Words, out: Output, desk: desks.Desk) -> int:
 
     if words.save:
         writable(words.save, "-o")
-    made, seen = asyncio.run(make_plan(desk, Rung[words.to.upper()]))
+    made, seen = asyncio.run(make_plan(desk, Rung[words.to.upper()], words.allow_outage))
     document = shapes.with_estimates(to_document(made), estimated(desk, made))
     if words.save:
         new = words.save.with_suffix(".new")
@@ -72,7 +72,9 @@ def _show(out: Output, made: Plan, desk: desks.Desk, snapshot: Snapshot) -> None
     )
     for said in advice(desk, made, snapshot, estimates):
         out.line(said)
-    if any(made.restarts.values()) and len(made.restarts) <= 4:
+    if made.outage:
+        out.line(text.outage(made.outage))
+    elif any(made.restarts.values()) and len(made.restarts) <= 4:
         out.line(
             "while one of three members restarts the cluster bears the loss of none: silence its alerts, and let nobody restart another"
         )
@@ -91,7 +93,7 @@ def apply(words: Words, out: Output, desk: desks.Desk) -> int:
         if made.cluster != desk.cluster.name:
             raise BadInput(f"{words.file} is a plan for {made.cluster}, and {words.cluster} names {desk.cluster.name}")
     else:
-        made, seen = asyncio.run(make_plan(desk, Rung[words.to.upper()]))
+        made, seen = asyncio.run(make_plan(desk, Rung[words.to.upper()], words.allow_outage))
         made = ordered(made, orders) if made.waves else made
         _show(out, made, desk, seen.snapshot)
     if not made.waves:
@@ -169,11 +171,19 @@ def _agreed(words: Words, cluster: str) -> bool:
 
 def _ended(out: Output, ended: Ended) -> int:
     if out.json:
-        out.document(shapes.run(ended.run, ended.status, ended.why, ended.waves_done, ended.restarts, ended.seconds))
+        out.document(
+            shapes.run(
+                ended.run, ended.status, ended.why, ended.waves_done, ended.restarts, ended.seconds, ended.outage
+            )
+        )  # fmt: skip
     restarts = ", ".join(f"{host} {count}" for host, count in ended.restarts.items())
     out.line(
         f"run {ended.run}: {ended.status}, {ended.waves_done} waves, {ended.seconds:.0f} s; restarts by the hosts' journals: {restarts}"
     )
+    if ended.outage is None:
+        out.line("how long nobody served could not be measured: a host did not say")
+    elif ended.outage:
+        out.line(f"nobody served for {ended.outage:.1f} s, by the hosts' journals")
     if ended.why:
         out.line(ended.why)
     if ended.status in ("interrupted", "stopped", "refused", "paused", "waiting"):
@@ -203,9 +213,11 @@ def rollback(words: Words, out: Output, desk: desks.Desk) -> int:
     run, back = asyncio.run(way_down(desk, words.run))
     out.table(text.waves(back.waves, [estimate.seconds for estimate in estimated(desk, back)]))
     out.table(text.impact(back.impact))
+    if back.outage:
+        out.line(text.outage(back.outage))
     if not words.auto_approve and not _agreed(words, desk.cluster.name):
         return GATE
-    return _ended(out, asyncio.run(carry(desk, run, back, out.event)))
+    return _ended(out, asyncio.run(carry(desk, run, back, out.event, words.allow_outage)))
 
 
 def runs(words: Words, out: Output, desk: desks.Desk) -> int:

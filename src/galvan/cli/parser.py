@@ -44,6 +44,14 @@ def _common() -> Parser:
     return common
 
 
+def _outage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-outage",
+        action="store_true",
+        help="stop every member at once, where a tip cannot do without (providers without socket.dynamic)",
+    )
+
+
 def _limited(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit",
@@ -106,6 +114,7 @@ def _apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it is the approval")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced", help="how high to climb")
     parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    _outage(parser)
     parser.add_argument(
         "--check", action="store_true", help="ask every gate now, say what would be done, change nothing"
     )
@@ -162,6 +171,7 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="save", type=Path, metavar="FILE", help="save the plan for `galvan apply FILE`")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced")
+    _outage(parser)
     parser.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
     parser.add_argument("--commands", action="store_true", help="print what a DBA would type on each host instead")
     _limited(parser)
@@ -189,6 +199,7 @@ def _resume(parser: argparse.ArgumentParser) -> None:
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", default="")
     parser.add_argument("--auto-approve", action="store_true")
+    _outage(parser)
     _running(parser)
 
 

@@ -7,7 +7,8 @@ of the votes there were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from galvan.cluster.arbitrator import PULSE
 from galvan.cluster.facts import LONG, MOMENT, STATUS, VARIABLES
@@ -109,11 +110,13 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
 
 
-def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0) -> None:
-    """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first."""
+def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0, quorum: bool = True) -> None:
+    """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first.
+    `quorum`: not asked where an outage was allowed."""
     why = [*complaints(snapshot), *_ground(snapshot)]
     for host in () if why else restarting:
-        why += [*_votes(host, snapshot), *relayed(host, snapshot), *_absence(host, snapshot, rate)]
+        why += _votes(host, snapshot) if quorum else ()
+        why += [*relayed(host, snapshot), *_absence(host, snapshot, rate)]
     if why:
         raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
 
@@ -122,6 +125,26 @@ def behind(facts: HostFacts, snapshot: Snapshot) -> float:
     """Seconds by which a host's clock is behind the clock of this machine, which dates certificates; negative: ahead."""
     moment = facts[PULSE if facts.host.role is Role.ARBITRATOR else MOMENT]
     return snapshot.taken_at - float(text(moment, "clock"))
+
+
+def may_stop(host: str, snapshot: Snapshot, stopped: Collection[str], rate: float = 0.0) -> None:
+    """Raise Unsafe unless `host` may be stopped in an outage that was allowed: the members that are left all serve, and
+    none of them is at work. `stopped`: those that are down already. Who is left for quorum is not asked."""
+    left = without(snapshot, stopped)
+    why = [*complaints(left)]
+    if not why:
+        why += _ground(left)
+        why += [f"{f.host.name}: {text}" for f in left.having(Role.DATABASE) for text in _work(f.host.name, left)]
+        why += [*relayed(host, left), *no_way_back(host, left), *_window(host, left, rate)]
+    if why:
+        raise Unsafe(f"{host} was not stopped: " + "; ".join(why))
+
+
+def without(snapshot: Snapshot, gone: Collection[str]) -> Snapshot:
+    """The cluster as if these hosts were no part of it."""
+    hosts = tuple(host for host in snapshot.cluster.hosts if host.name not in gone)
+    seen = tuple(facts for facts in snapshot.hosts if facts.host.name not in gone)
+    return replace(snapshot, cluster=replace(snapshot.cluster, hosts=hosts), hosts=seen)
 
 
 def _votes(host: str, snapshot: Snapshot) -> Iterator[str]:
@@ -152,7 +175,7 @@ def _ground(snapshot: Snapshot) -> Iterator[str]:
         if number(moment, "disk_kb") < DISK_KB:
             yield f"{facts.host.name} has only {number(moment, 'disk_kb') // 1024} MB free under the data directory"
         if number(moment, "bootstrap"):
-            yield f"{facts.host.name} has a bootstrap leftover (_WSREP_NEW_CLUSTER in systemd's environment)"
+            yield f"{facts.host.name} has a bootstrap leftover (_WSREP_NEW_CLUSTER in systemd's environment, or wsrep-new-cluster in /run)"
         if text(facts[VARIABLES], "wsrep_cluster_address").strip() in ("gcomm://", ""):
             yield f"{facts.host.name} would bootstrap a second cluster: its wsrep_cluster_address names no member"
 

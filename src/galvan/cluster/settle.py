@@ -7,6 +7,7 @@ climb goes on where it stands, and a line that an earlier run wrote stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from galvan.cluster import optionfile, precedence, provider
 from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, VARIABLES
@@ -21,6 +22,7 @@ from galvan.model import (
     Blind,
     Disruption,
     HostFacts,
+    How,
     ProviderOption,
     Restart,
     Role,
@@ -35,6 +37,7 @@ from galvan.model import (
 
 OPTIONS: Key = ("mysqld", "wsrep_provider_options")
 _READ_BY = {
+    Stage.STOP_CLEAR: (Stage.PREPARE, Stage.STOP_CLEAR),
     Stage.FIRST_RESTART: (Stage.PREPARE, Stage.FIRST_RESTART),
     Stage.SECOND_RESTART: (Stage.STAGE_STRICT, Stage.SECOND_RESTART),
 }
@@ -44,7 +47,7 @@ _SHOWN = {"true": "YES", "yes": "YES"}
 
 def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Step]:
     """Steps for every host that needs something, from PREPARE to REFUSE. Raises BadInput on contradicting needs."""
-    wanted = list(dict.fromkeys(needs))
+    wanted = list(dict.fromkeys(_gathered(list(needs))))
     for facts in snapshot.having(Role.DATABASE):
         mine = [need for need in wanted if need.host == facts.host.name]
         if mine:
@@ -55,6 +58,13 @@ def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Ite
         if options:
             _agree([*options])
             yield from arbitrate(facts, options, expected_members(snapshot))
+
+
+def _gathered(needs: list[Setting | ProviderOption]) -> Iterator[Setting | ProviderOption]:
+    """Where an outage stops every server anyway, what waits for a first restart comes to life with that start."""
+    outage = any(need.stage is Stage.STOP_CLEAR for need in needs)
+    for need in needs:
+        yield replace(need, stage=Stage.STOP_CLEAR) if outage and need.stage is Stage.FIRST_RESTART else need
 
 
 def _agree(needs: list[Setting | ProviderOption]) -> None:
@@ -111,7 +121,8 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}
-            yield _restart(file, text(facts[INSTALL], "unit"), members, was, differs)
+            restart = Restart(members, text(facts[INSTALL], "unit"))
+            yield from (_outage if stage is Stage.STOP_CLEAR else _restart)(file, restart, was, differs)
             shows |= differs
             filed = {}
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
@@ -170,15 +181,27 @@ def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
     return shown
 
 
-def _restart(file: Written, unit: str, members: int, before: State, want: State) -> Step:
+def _restart(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
     """The restart that reads the file; undone by the kept file and a restart."""
     tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
-    restart = Restart(members, unit)
-    return Step(
+    yield Step(
         id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
         read=VARIABLES, before=before, want=want, do=(*file.again, restart), undo=(file.restore, restart),
-        title=f"restart {unit}", disruption=Disruption.RESTART,
+        title=f"restart {restart.unit}", disruption=Disruption.RESTART,
     )  # fmt: skip
+
+
+def _outage(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
+    """The two halves. A stop wants what the start will show: it is done when the server is down, and behind us when it
+    runs so. On the way back the start is undone by a stop, with the kept file put in place before it."""
+    stop, start = replace(restart, how=How.STOP), replace(restart, how=How.START)
+    restore = (file.restore,) if file.changes else ()
+    for stage, do, undo in ((Stage.STOP_CLEAR, stop, (start,)), (Stage.START_STRICT, start, (*restore, stop))):
+        yield Step(
+            id=f"replication_tls.{stage.name.lower()}@{file.host}", tip="replication_tls", host=file.host, stage=stage,
+            read=VARIABLES, before=before, want=want, do=(do,), undo=undo, title=f"{do.how} {restart.unit}",
+            disruption=Disruption.RESTART,
+        )  # fmt: skip
 
 
 def _live(facts: HostFacts, need: Setting) -> Step:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
+from galvan.cluster.precedence import GIVEN
 from galvan.cluster.quote import sh
 from galvan.edges.script import CLIENT, FIND_SOCKET
-from galvan.model import PutFile, Restart, RestoreFile, Shell, Sql
+from galvan.model import How, PutFile, Restart, RestoreFile, Shell, Sql
 
 HOME = "/var/lib/galvan"
 STOP_LIMIT = 120
@@ -61,27 +62,59 @@ def restore(action: RestoreFile, run: str) -> str:
 
 
 def restart(action: Restart, run: str) -> str:
-    """Gate and stop in one exec; SIGKILL never. A server that does not start leaves the last lines of its log."""
-    gate = (
-        "SELECT CONCAT_WS(' ', MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_STATUS', VARIABLE_VALUE, NULL)), "
-        "MAX(IF(VARIABLE_NAME='WSREP_LOCAL_STATE', VARIABLE_VALUE, NULL)), "
-        "MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_SIZE', VARIABLE_VALUE, NULL)), "
-        "MAX(IF(VARIABLE_NAME='WSREP_DESYNC_COUNT', VARIABLE_VALUE, NULL))) FROM information_schema.GLOBAL_STATUS"
-    )
+    """A restart, or one of its halves. A server that does not start leaves the last lines of its log."""
+    parts = {
+        How.RESTART: FIND_SOCKET + "\nif systemctl is-active -q {{unit}}; then\n" + _STOP + "fi\n" + _START,
+        How.STOP: "systemctl is-active -q {{unit}} || exit 0\n" + FIND_SOCKET + _STOP,
+        How.START: _NO_LEFTOVER + _START,
+        How.BOOTSTRAP: _BOOTSTRAP,
+    }
     return sh(
-        _PRELUDE + FIND_SOCKET + "\nif systemctl is-active -q {{unit}}; then\n"
-        f"  seen=$({CLIENT} -e {{{{gate}}}} </dev/null) || exit {REFUSED}\n"
-        "  [ \"$seen\" = {{want}} ] || { echo \"the member says: $seen; wanted: \"{{want}} >&2; exit " + str(REFUSED) + "; }\n"
-        "  pgrep -f 'wsrep_ss[t]_[a-z]' >/dev/null && { echo 'a state transfer has begun' >&2; exit " + str(REFUSED) + "; }\n"
-        "  logger -t galvan -- {{said}} || true\n"
-        "  timeout {{stop}} systemctl stop {{unit}} </dev/null || { echo \"it does not stop: $(systemctl is-active {{unit}})\" >&2; exit 1; }\n"
-        "fi\n"
-        "systemctl reset-failed {{unit}} 2>/dev/null || true\n"
-        "timeout {{start}} systemctl start {{unit}} </dev/null || {\n"
-        "  journalctl -u {{unit}} -n 200 -o cat --no-pager | grep -E 'ERROR|Failed|unknown|Aborting' | tail -n 4 >&2; exit 1; }\n",
-        unit=action.unit, gate=gate, want=f"Primary 4 {action.members} 0", said=f"{run}: restart of {action.unit}",
-        stop=STOP_LIMIT, start=START_LIMIT,
+        _PRELUDE + parts[action.how], unit=action.unit, gate=_SAYS, want=f"Primary 4 {action.members} 0",
+        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=START_LIMIT, refused=REFUSED,
     ).text  # fmt: skip
+
+
+_SAYS = (
+    "SELECT CONCAT_WS(' ', MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_STATUS', VARIABLE_VALUE, NULL)), "
+    "MAX(IF(VARIABLE_NAME='WSREP_LOCAL_STATE', VARIABLE_VALUE, NULL)), "
+    "MAX(IF(VARIABLE_NAME='WSREP_CLUSTER_SIZE', VARIABLE_VALUE, NULL)), "
+    "MAX(IF(VARIABLE_NAME='WSREP_DESYNC_COUNT', VARIABLE_VALUE, NULL))) FROM information_schema.GLOBAL_STATUS"
+)
+_STOP = rf"""
+  seen=$({CLIENT} -e {{{{gate}}}} </dev/null) || exit {{{{refused}}}}
+  [ "$seen" = {{{{want}}}} ] || {{ echo "the member says: $seen; wanted: "{{{{want}}}} >&2; exit {{{{refused}}}}; }}
+  pgrep -f 'wsrep_ss[t]_[a-z]' >/dev/null && {{ echo 'a state transfer has begun' >&2; exit {{{{refused}}}}; }}
+  logger -t galvan -- {{{{said}}}} || true
+  timeout {{{{stop}}}} systemctl stop {{{{unit}}}} </dev/null || {{ echo "it does not stop: $(systemctl is-active {{{{unit}}}})" >&2; exit 1; }}
+"""
+"""Gate and stop in one exec; SIGKILL never."""
+_SAY_WHY = "journalctl -u {{unit}} -n 200 -o cat --no-pager | grep -E 'ERROR|Failed|unknown|Aborting' | tail -n 4 >&2; exit 1; }\n"
+_START = (
+    r"""systemctl reset-failed {{unit}} 2>/dev/null || true
+timeout {{start}} systemctl start {{unit}} </dev/null || { """
+    + _SAY_WHY
+)
+_NO_LEFTOVER = r"""logger -t galvan -- {{said}} || true
+systemctl unset-environment _WSREP_NEW_CLUSTER
+rm -f /run/mysqld/wsrep-new-cluster /run/mariadb-wsrep-new-cluster
+"""
+"""A start that must join does not bootstrap, whatever a killed shell left."""
+_BOOTSTRAP = (
+    r"""
+[ "$(systemctl is-active {{unit}})" = inactive ] || [ "$(systemctl is-active {{unit}})" = failed ] || { echo 'it runs already' >&2; exit {{refused}}; }
+trap 'systemctl unset-environment _WSREP_NEW_CLUSTER; rm -f /run/mysqld/wsrep-new-cluster /run/mariadb-wsrep-new-cluster' EXIT
+trap 'exit 1' HUP INT TERM
+"""
+    + f"d=$({GIVEN.format(name='datadir')})\n"
+    + r"""grep -q '^safe_to_bootstrap: 1' "${d:-/var/lib/mysql}/grastate.dat" || sed -i 's/^safe_to_bootstrap: .*/safe_to_bootstrap: 1/' "${d:-/var/lib/mysql}/grastate.dat"
+logger -t galvan -- {{said}} || true
+systemctl reset-failed {{unit}} 2>/dev/null || true
+timeout {{start}} galera_new_cluster {{unit}} </dev/null || { """
+    + _SAY_WHY
+)
+"""What tells the server to begin a new primary component is gone when this ends, however it ends. galera_new_cluster sets
+it for the start that it makes; where Galera's own mark lies on another member, the choice of this one was the engine's."""
 
 
 def statement(action: Sql, run: str) -> str:

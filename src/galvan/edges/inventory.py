@@ -198,7 +198,11 @@ def _shaped(name: str, value: Field) -> object:
     return SHAPES[name](value)
 
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {"min_tls": ("TLSv1.2", "TLSv1.3"), "require": ("SSL", "X509")}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "min_tls": ("TLSv1.2", "TLSv1.3"),
+    "require": ("SSL", "X509"),
+    "route": ("auto", "rebootstrap"),
+}
 
 
 def _risk(field: Field) -> Risk:

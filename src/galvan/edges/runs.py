@@ -30,7 +30,7 @@ class Worker(Protocol):
     def after(self, number: int) -> Json: ...
     def watch(self, tip: str) -> Json: ...
     def release(self, status: str) -> Json: ...
-    def stop_asked(self) -> bool: ...
+    def stop_asked(self, number: int) -> bool: ...
 
 
 def climb(document: Json, worker: Worker) -> Json:
@@ -40,7 +40,7 @@ def climb(document: Json, worker: Worker) -> Json:
     status, why, done = "done", "", 0
     blocked: list[str] = []
     for number, wave in enumerate(document["waves"]):
-        if worker.stop_asked():
+        if worker.stop_asked(number):
             status, why = "interrupted", f"{done} of {len(document['waves'])} waves are done"
             break
         if ended := _ended(worker.hold(number)):

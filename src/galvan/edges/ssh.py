@@ -80,7 +80,7 @@ class Ssh(SshReader):
         text, limit = await self._script(host, action, wave)
         out, err, code = await self.exec(host, text, limit)
         if code == actions.REFUSED and isinstance(action, Restart):
-            raise Unsafe(f"{host.name} was not restarted: {err.strip() or 'its server did not answer'}")
+            raise Unsafe(f"{host.name} was not {action.how.done}: {err.strip() or 'its server did not answer'}")
         if code:
             raise NotHealed(f"{host.name}: {describe(action)} failed: {err.strip() or f'exit status {code}'}")
         return out
@@ -119,7 +119,7 @@ def describe(action: Action) -> str:
         case RestoreFile():
             return f"restoring {action.path}"
         case Restart():
-            return f"restart of {action.unit}"
+            return f"{action.how} of {action.unit}"
         case Sql():
             return f"statement {action.text.split(' IDENTIFIED ')[0][:80]!r}"
         case Shell():

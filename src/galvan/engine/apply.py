@@ -11,12 +11,13 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from galvan.cluster.order import Wave
+from galvan.cluster.order import OUTAGE, Wave
 from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
     GalvanError,
     Host,
+    How,
     NotHealed,
     Restart,
     State,
@@ -28,7 +29,7 @@ from galvan.model import (
 )
 
 
-def _host(crew: Crew, name: str) -> Host:
+def named(crew: Crew, name: str) -> Host:
     return next(host for host in crew.cluster.hosts if host.name == name)
 
 
@@ -37,11 +38,11 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
 
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
-    host = _host(crew, wave.host)
+    host = named(crew, wave.host)
     gone = await is_down(host, crew) if wave.restarts else False  # a server on its way is waited for first
     if not wave.restarts:
         await _revive(host, crew, later)
-    todo = await _todo(wave, host, crew, later)
+    todo = await todo_of(wave, host, crew, later)
     if not todo:
         if wave.restarts:
             await caught_up(host, crew)
@@ -54,10 +55,10 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
         await roomy(host, crew, [item for step in todo for item in step.want.items()])
     begun: list[Step] = []
     try:
-        await _act(wave, host, todo, begun, crew)
+        await act(wave, host, todo, begun, crew)
         if restarts:
             await _restart(wave, host, todo, begun, crew, gone)
-        await _confirm(wave, host, todo, crew)
+        await confirm(wave, host, todo, crew)
     except Unsafe:
         await _revert(wave, host, begun, crew)
         raise
@@ -69,11 +70,11 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
 
 async def still_there(wave: Wave, crew: Crew) -> bool:
     """Is everything that this wave wanted as it wanted it?"""
-    facts = await look(crew, _host(crew, wave.host), [step.read for step in wave.steps])
+    facts = await look(crew, named(crew, wave.host), [step.read for step in wave.steps])
     return not any(remaining(step, facts[step.read]) for step in wave.steps)
 
 
-async def _todo(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> list[Step]:
+async def todo_of(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> list[Step]:
     """The steps with something left. Drift since the plan is refused: a third value is somebody else's work."""
     facts = await look(crew, host, [step.read for step in wave.steps])
     todo = []
@@ -81,14 +82,22 @@ async def _todo(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> li
         try:
             seen = facts[step.read]
         except Unreadable as why:
-            if isinstance(why, Unreachable) or not wave.restarts:
+            if isinstance(why, Unreachable) or not (wave.restart or await _stopped_since(host, crew, later)):
                 raise
-            todo.append(step)  # its server is down: a killed restart, or one that never came back
+            if wave.restart:
+                todo.append(step)  # its server is down: a killed restart, or one that never came back
             continue
         if (left := remaining(step, seen)) and not _passed(step, seen, left, later):
             _refuse_drift(step, seen, left)
             todo.append(step)
     return todo
+
+
+async def _stopped_since(host: Host, crew: Crew, later: Sequence[Step]) -> bool:
+    """Its server is down, and its file is the one that a stop of the same plan puts there: so this wave is behind us."""
+    stops = [s for s in later if s.stage in OUTAGE and not any(isinstance(a, Restart) for a in s.do)]
+    facts = await look(crew, host, [step.read for step in stops]) if stops else None
+    return facts is not None and not any(remaining(step, facts[step.read]) for step in stops)
 
 
 def _passed(step: Step, seen: State, left: State, later: Sequence[Step]) -> bool:
@@ -110,16 +119,17 @@ def _refuse_drift(step: Step, seen: State, left: State) -> None:
 
 async def _revive(host: Host, crew: Crew, later: Sequence[Step]) -> None:
     """A run that goes on from its first wave may find a member down which a later wave of its own had stopped: what lies
-    there now is safe to start with at every height, so it is started before anything is asked of it."""
+    there now is safe to start with at every height, so it is started before anything is asked of it. Not so where an
+    outage is what stopped it: its stages say who starts when."""
     restart = next((action for step in later for action in step.do if isinstance(action, Restart)), None)
-    if restart and await is_down(host, crew):
+    if restart and restart.how is How.RESTART and await is_down(host, crew):
         await gate(host, crew, gone=True)
         await crew.remote.act(host, restart, "revive")
         await synced(host, crew)
         await crew.choreography.welcome(host, crew.remote)
 
 
-async def _act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew) -> None:
+async def act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew) -> None:
     """Everything but the restarts, which the wave makes once, at its end."""
     for step in todo:
         actions = [action for action in step.do if not isinstance(action, Restart)]
@@ -160,7 +170,7 @@ async def _nothing() -> None:
     """Where there is nothing to wait for."""
 
 
-async def _confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
+async def confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
     facts = await look(crew, host, [step.read for step in todo])
     for step in todo:
         if left := remaining(step, facts[step.read]):

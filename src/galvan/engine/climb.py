@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from galvan.cluster.arbitrator import MEMBERS
-from galvan.cluster.order import Wave
+from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.quote import sh
 from galvan.engine.apply import carry_out
 from galvan.engine.document import Json, wave_document
 from galvan.engine.gates import Crew
+from galvan.engine.outage import Outage
 from galvan.engine.pace import Pace
 from galvan.engine.plan import Plan
 from galvan.engine.watch import Ledger, watch
@@ -55,8 +56,10 @@ class Climb:
     took: Callable[[Wave, float], None] = lambda wave, seconds: None
     stopping: bool = field(default=False)
 
-    def stop_asked(self) -> bool:
-        return self.stopping
+    def stop_asked(self, number: int) -> bool:
+        """Before this wave. The middle of an outage is no safe place: it is carried to its end first."""
+        before, wave = self.plan.waves[number - 1 : number], self.plan.waves[number]
+        return self.stopping and not (wave.stage in OUTAGE and before and before[0].stage in OUTAGE)
 
     def lock(self) -> Json:
         return self._answer(self._lock())
@@ -114,9 +117,12 @@ class Climb:
 
     async def _remember(self, number: int, wave: Wave) -> Json:
         """The wave with its undo, on its host: any operator can roll it back from there."""
+        if not wave.back and wave.stage not in OUTAGE:  # an outage writes all of its waves down before it begins
+            await self._write_down(number, wave)
+        return {}
+
+    async def _write_down(self, number: int, wave: Wave) -> None:
         host = next(h for h in self.crew.cluster.hosts if h.name == wave.host)
-        if wave.back:
-            return {}
         entry = {"run": self.run, "at": time.time(), "cluster": self.plan.cluster, "wave": wave_document(wave)}
         await self.crew.remote.act(
             host,
@@ -126,15 +132,22 @@ class Climb:
             ),
             "remember",
         )  # fmt: skip
-        return {}
 
     async def _carry_out(self, number: int, wave: Wave) -> Json:
         later = [step for w in self.plan.waves[number + 1 :] if w.host == wave.host for step in w.steps]
         began = time.monotonic()
-        changed = await carry_out(wave, self.crew, later)
+        if wave.stage in OUTAGE:
+            outage = Outage([w for w in self.plan.waves if w.stage in OUTAGE], self.crew, self._remember_outage)
+            changed = await outage.carry_out(wave, later)
+        else:
+            changed = await carry_out(wave, self.crew, later)
         if changed:
             self.took(wave, time.monotonic() - began)
         return {"changed": changed}
+
+    async def _remember_outage(self, wave: Wave) -> None:
+        if not wave.back:
+            await self._write_down(self.plan.waves.index(wave), wave)
 
     async def _watch(self, tip: Tip) -> Json:
         self.crew.say(f"switch {tip.id}", f"watching who still goes the old way, {self.window:.0f} s")

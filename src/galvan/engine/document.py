@@ -18,6 +18,7 @@ from galvan.model import (
     Content,
     Disruption,
     Fact,
+    How,
     Impact,
     PutFile,
     Restart,
@@ -37,7 +38,7 @@ FORMAT = 1
 Json = dict[str, Any]
 Facts = Mapping[str, Fact[State]]
 
-_ACTIONS: dict[str, Callable[..., Action]] = {"shell": Shell, "sql": Sql, "restore": RestoreFile, "restart": Restart}
+_ACTIONS: dict[str, Callable[..., Action]] = {"shell": Shell, "sql": Sql, "restore": RestoreFile}
 
 
 def to_document(plan: Plan) -> Json:
@@ -49,6 +50,7 @@ def to_document(plan: Plan) -> Json:
         "to": plan.to.name.lower(),
         "waves": [wave_document(wave) for wave in plan.waves],
         "restarts_per_host": dict(plan.restarts),
+        "outage_s": plan.outage,
         "impact": [asdict(impact) for impact in plan.impact],
         "refused": dict(plan.refused),
     }
@@ -107,7 +109,7 @@ def from_document(document: Json, facts: Facts) -> Plan:
         return Plan(
             document["cluster"], document["fingerprint"], tuple(document["tips"]), Rung[document["to"].upper()],
             tuple(wave_from(wave, facts) for wave in document["waves"]),
-            tuple(Impact(**impact) for impact in document["impact"]), document["refused"],
+            tuple(Impact(**impact) for impact in document["impact"]), document["refused"], document.get("outage_s", 0.0),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as wrong:
         raise BadInput(f"this is no plan that Galvan wrote ({type(wrong).__name__}: {wrong}): plan again") from wrong
@@ -134,6 +136,8 @@ def _action_from(said: Json) -> Action:
     kind = fields.pop("kind")
     if kind == "put":
         return PutFile(fields["path"], _content_from(fields["content"]), fields["mode"], fields["owner"])
+    if kind == "restart":
+        return Restart(fields["members"], fields["unit"], How(fields.get("how", How.RESTART)))
     return _ACTIONS[kind](**fields)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from galvan.cluster.order import Wave
+from galvan.cluster.order import OUTAGE, Wave
 from galvan.model import Stage
 
 STEP, GATE, ABSENCE, CAUGHT_UP, UP = 0.7, 2.0, 8.0, 8.0 / 3, 4.0
@@ -40,13 +40,24 @@ def estimates(waves: Sequence[Wave], took: Mapping[str, Sequence[float]], recycl
 
 
 def _model(wave: Wave, recycle_wait: float) -> float:
-    restart = GATE + recycle_wait / 2 + ABSENCE + CAUGHT_UP + (UP if recycle_wait else 0.0)
-    return STEP * len(wave.steps) + (restart if wave.restarts else 0.0)
+    """The two halves of a restart share its absence."""
+    leave, come = GATE + recycle_wait / 2, CAUGHT_UP + (UP if recycle_wait else 0.0)
+    absence = ABSENCE if wave.stops and wave.restarts else ABSENCE / 2
+    restart = (leave if wave.stops else 0.0) + absence + (come if wave.restarts else 0.0)
+    return STEP * len(wave.steps) + (restart if wave.restart else 0.0)
+
+
+def outage(waves: Sequence[Wave]) -> range:
+    """The waves in which members are down, on the way up or back. Empty where none is for longer than its own restart."""
+    inside = [number for number, wave in enumerate(waves) if wave.stage in OUTAGE]
+    return range(inside[0], inside[-1] + 1) if inside else range(0)
 
 
 def passes(waves: Sequence[Wave]) -> range:
-    """The waves that belong together: in between members take both ways, which lets a stranger in. Empty where there is
-    one pass only."""
+    """The waves that belong together: an outage; or two passes, in between which members take both ways and a stranger is
+    let in. Empty where there is one pass only."""
+    if together := outage(waves):
+        return together
     first, second = Stage.FIRST_RESTART, Stage.SECOND_RESTART
     if not {first, second} <= {wave.stage for wave in waves}:
         return range(0)

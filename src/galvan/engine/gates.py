@@ -127,14 +127,14 @@ async def synced(host: Host, crew: Crew) -> None:
     raise NotHealed(f"{host.name} restarted and did not come back within {RETURN:.0f} s: " + "; ".join(told))
 
 
-async def caught_up(host: Host, crew: Crew) -> None:
+async def caught_up(host: Host, crew: Crew, limit: float = RETURN) -> None:
     """A member whose restart a killed run did not see the end of may still be catching up."""
     if host.role is Role.ARBITRATOR:  # it has nothing to catch up with; what counts is that the members count it
         await synced(host, crew)
         return
-    for _ in range(int(RETURN / crew.poll)):
+    for _ in range(int(limit / crew.poll)):
         status = (await look(crew, host, GATE))[STATUS]
         if status.get("wsrep_local_state_comment") == "Synced" and status.get("wsrep_ready") == "ON":
             return
         await asyncio.sleep(crew.poll)
-    raise NotHealed(f"{host.name} was restarted and is not Synced after {RETURN:.0f} s")
+    raise NotHealed(f"{host.name} was restarted and is not Synced after {limit:.0f} s")

@@ -1,7 +1,8 @@
 """Between two waves: what may hold a run up there, and the canary, which goes alone and is looked at for a while.
 
 A run is only ever held where it is safe to stop, and never between its two passes for the sake of a window: in there
-members take both ways, and a stranger could get in. Answers are JSON: `status` and `why` where the run ends here.
+members take both ways, and a stranger could get in. In the middle of an outage nothing holds it up. Answers are JSON:
+`status` and `why` where the run ends here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from galvan.cluster.order import Wave, way_back
 from galvan.engine.apply import carry_out, still_there
 from galvan.engine.budget import Load, crossed, measure, unmeasured
 from galvan.engine.document import Json
-from galvan.engine.estimate import needed, passes
+from galvan.engine.estimate import needed, outage, passes
 from galvan.engine.gates import Crew
 from galvan.engine.gather import gather
 from galvan.engine.permit import outside
@@ -54,13 +55,22 @@ class Pace:
 
     async def hold(self, number: int) -> Json:
         """May this wave begin?"""
+        dark = outage(self.plan.waves)
+        if number in dark[1:] or (number < dark.stop and not await self._whole()):
+            return {}  # members are down because of this run, or of the attempt before it
         why = self._shut(number)
         return {"status": "waiting", "why": why} if why else await self._budget()
 
+    async def _whole(self) -> bool:
+        return not [*complaints(await gather(self.crew.cluster, GATE, self.crew.remote))]
+
     def _shut(self, number: int) -> str:
+        """An outage that an earlier attempt was in the middle of was put back: it has to fit as a whole."""
         if not self.windows:
             return ""
-        need = needed(number, self.plan.waves, self.seconds, self.behind)
+        dark = outage(self.plan.waves)
+        behind = dark.start if self.behind in dark else self.behind
+        need = needed(number, self.plan.waves, self.seconds, behind)
         why = outside(self.windows, self.now(), need)
         if why and not need:
             self.crew.say("window", "it is over; the run goes on to the end of what must not be cut in two")
@@ -102,7 +112,7 @@ class Pace:
 
     def _paused(self, number: int) -> Json:
         waves = self.plan.waves
-        if number + 1 == len(waves) or not self.pause:
+        if number + 1 == len(waves) or not self.pause or number in outage(waves)[:-1]:
             return {}
         wave, following = waves[number], waves[number + 1]
         last = following.stage is not wave.stage
@@ -171,6 +181,10 @@ def _first_restart(plan: Plan) -> int:
 
 def canary_first(made: Plan, host: str) -> Plan:
     """The plan with this host's restart before the others of the first pass. Raises BadInput, or Unsafe for the writer."""
+    if outage(made.waves):
+        raise BadInput(
+            f"this plan stops every member before the first one starts again, so {host} cannot be its canary"
+        )
     first = _first_restart(made)
     stage = [wave for wave in made.waves if first >= 0 and wave.stage is made.waves[first].stage]
     if host not in {wave.host for wave in stage if wave.restarts}:
@@ -183,8 +197,9 @@ def canary_first(made: Plan, host: str) -> Plan:
 
 
 def check_pause(made: Plan, pause: str) -> None:
-    """Raises BadInput where the plan never comes by the place."""
-    places = {EACH, *(wave.id for wave in made.waves), *(_stage(wave) for wave in made.waves)}
-    if pause and pause not in places:
-        stages = dict.fromkeys(_stage(wave) for wave in made.waves)
+    """Raises BadInput where the plan never comes by the place, or is in the middle of an outage there."""
+    dark = outage(made.waves)[:-1]
+    waves = [wave for number, wave in enumerate(made.waves) if number not in dark]
+    stages = dict.fromkeys(_stage(wave) for wave in waves)
+    if pause and pause not in {EACH, *(wave.id for wave in waves), *stages}:
         raise BadInput(f"the plan has no stage or wave {pause!r} to pause after; it has {', '.join(stages)}, and each")

@@ -10,6 +10,7 @@ from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.dialects import changeable
 from galvan.cluster.health import CLOCK_SKEW, behind
 from galvan.cluster.order import Wave, waves
+from galvan.cluster.position import outage_seconds
 from galvan.cluster.settle import may_write
 from galvan.engine.gather import fingerprint
 from galvan.model import (
@@ -23,6 +24,7 @@ from galvan.model import (
     Rung,
     Setting,
     Snapshot,
+    Stage,
     Step,
     Tip,
     Unreadable,
@@ -36,7 +38,8 @@ Certify = Callable[[Iterable[Certificate], Snapshot], Iterable[Step]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bound to the fingerprint of what was seen. `refused`: tips left out, and why (host and reason)."""
+    """Bound to the fingerprint of what was seen. `refused`: tips left out, and why (host and reason).
+    `outage`: seconds in which no member will serve, as estimated from what the hosts say of their last stop and start."""
 
     cluster: str
     fingerprint: str
@@ -45,6 +48,7 @@ class Plan:
     waves: tuple[Wave, ...]
     impact: tuple[Impact, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    outage: float = 0.0
 
     @property
     def restarts(self) -> Mapping[str, int]:
@@ -57,15 +61,18 @@ class Plan:
 
 def plan(
     findings: Sequence[Finding], snapshot: Snapshot, tips: Sequence[Tip], to: Rung, order: Sequence[str],
-    settle: Settle, certify: Certify,
+    settle: Settle, certify: Certify, outage: bool = False,
 ) -> Plan:  # fmt: skip
-    """Tips whose facts are unknown are refused (Blind), the others go on. `order`: hosts, the writer last."""
+    """Tips whose facts are unknown are refused (Blind), the others go on. `order`: hosts, the writer last. `outage`: may
+    every member be stopped, where a tip cannot do without?"""
     refused: dict[str, str] = {}
     changes: list[Step | Need] = []
     for tip in tips:
         try:
             changeable(snapshot)
             wanted = [*tip.mend(_failing(tip, findings), snapshot, to)]
+            if not outage:
+                _without_outage(wanted)
             may_write(wanted, snapshot)
             changes += wanted
         except (Blind, Unreadable) as why:
@@ -77,9 +84,10 @@ def plan(
     steps += settle([change for change in changes if isinstance(change, (Setting, ProviderOption))], snapshot)
     names = tuple(tip.id for tip in tips if tip.id not in refused)
     impact = tuple(impact_of(tip, snapshot) for tip in tips if tip.id in names)
+    ordered = tuple(waves(steps, order))
     return Plan(
-        snapshot.cluster.name, fingerprint(snapshot, tips), names, to, tuple(waves(steps, order)),
-        tuple(i for found in impact for i in found), refused,
+        snapshot.cluster.name, fingerprint(snapshot, tips), names, to, ordered, tuple(i for found in impact for i in found),
+        refused, outage_seconds(ordered, snapshot),
     )  # fmt: skip
 
 
@@ -91,6 +99,17 @@ def _same_time(certificates: Sequence[Certificate], snapshot: Snapshot) -> None:
             raise Unsafe(
                 f"the clock of {host} is {late:.0f} s behind this machine's: a certificate made here now would not be "
                 "valid there yet. Nothing was changed; set the clock that is wrong (chrony, timedatectl), then plan again"
+            )
+
+
+def _without_outage(wanted: Sequence[Step | Need]) -> None:
+    """Raises Blind where the operator would have to allow what is wanted."""
+    for change in wanted:
+        if not isinstance(change, Certificate) and change.stage is Stage.STOP_CLEAR:
+            why = change.title if isinstance(change, Step) else change.reason
+            raise Blind(
+                f"{why}, so it takes an outage: every member is stopped, and the last one is bootstrapped. Nothing of it is "
+                "planned until you allow that: --allow-outage"
             )
 
 

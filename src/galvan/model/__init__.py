@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Action,
         Certificate,
         Content,
+        How,
         Need,
         ProviderOption,
         PutFile,
@@ -116,6 +117,7 @@ __all__ = [
     "Host",
     "HostFacts",
     "HostJudge",
+    "How",
     "Impact",
     "Judgement",
     "Listening",
@@ -169,7 +171,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "changes": "Action Certificate Content Need ProviderOption PutFile Restart RestoreFile Scope Setting Signed Step remaining",
+    "changes": "Action Certificate Content How Need ProviderOption PutFile Restart RestoreFile Scope Setting Signed Step remaining",
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement check holds not_here",

@@ -46,12 +46,31 @@ class RestoreFile:
     kind: str = "restore"
 
 
+class How(StrEnum):
+    """The halves of a restart, for an outage in which every member is stopped before the first one starts again."""
+
+    RESTART = "restart"
+    STOP = "stop"
+    START = "start"
+    BOOTSTRAP = (
+        "bootstrap"  # the start that makes a new primary component: the engine's choice at the moment, in no plan
+    )
+
+    @property
+    def done(self) -> str:
+        return "stopped" if self is How.STOP else f"{self}ed" if self is not How.BOOTSTRAP else "bootstrapped"
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Stop and start of the database service; the edge asks the gate again in the same exec as the stop."""
+    """Stop and start of the database service; the edge asks the gate again in the same exec as the stop.
+
+    `members`: how many the stopping member must count at that moment.
+    """
 
     members: int
     unit: str = "mariadb"
+    how: How = How.RESTART
     kind: str = "restart"
 
 

@@ -103,6 +103,7 @@ class Policy:
     authority_days: int = 1095
     warn_days: int = 30
     watch_clients: bool = True  # performance_schema=ON in the first restart, so that clients can be watched
+    route: str = "auto"  # or rebootstrap: replication TLS by an outage, even where the providers could do without
     quick_rejoin: bool = True  # evs.join_retrans_period=PT0.1S during a run, put back at its end
     recycle_wait: float = 45.0  # how long pools may take to let go of a drained host
     idle_close: float = 20.0  # sessions idle for longer are closed while draining

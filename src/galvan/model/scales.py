@@ -39,6 +39,8 @@ class Stage(IntEnum):
     """The order of a whole climb over all tips; the tens leave room for later tips (walls come first)."""
 
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
+    STOP_CLEAR = 25  # only where an outage was allowed: every member stops, with the strict file lying ready
+    START_STRICT = 26  # the last that stopped is bootstrapped, the others join it
     FIRST_RESTART = 30  # TLS offered to clients, socket.dynamic between members
     STAGE_STRICT = 40  # the strict file lies on every host, so that a crash comes back strict
     SECOND_RESTART = 50  # strict between members
@@ -49,7 +51,7 @@ class Stage(IntEnum):
 
     @property
     def phase(self) -> Phase:
-        if self <= Stage.FIRST_RESTART:
+        if self in (Stage.PREPARE, Stage.FIRST_RESTART):
             return Phase.WIDEN
         return Phase.SWITCH if self is Stage.HAND_OUT else Phase.NARROW
 

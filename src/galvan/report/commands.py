@@ -20,6 +20,9 @@ _STATUS = (
     "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'"
 )
 _SYNCED = f'until [ "$(mariadb -N -B -e "{_STATUS}")" = Synced ]; do sleep 1; done'
+_NO_LEFTOVER = (
+    "systemctl unset-environment _WSREP_NEW_CLUSTER; rm -f /run/mariadb-wsrep-new-cluster /run/mysqld/wsrep-new-cluster"
+)
 _AUTHORITY = """\
 mkdir -p -m 700 "$state"
 ( umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes-256-cbc -pass "file:$passphrase" -out "$state/{name}.key" )
@@ -55,14 +58,16 @@ def commands(
         for name in (name for name in signing if name not in present):
             subject = shlex.quote(f"/O={cluster}/CN={cluster} {name} authority")
             yield _AUTHORITY.format(name=name, days=days, subject=subject)
+    first = next((n for n, wave in enumerate(waves, 1) if wave.restarts and not wave.stops), 0)
     for number, wave in enumerate(waves, 1):
         yield ""
         yield f"## {number} {wave.id}"
-        yield from _wave(wave, ssh[wave.host], doors.get(wave.host, ()))
+        before = () if first and number == first - 1 else doors.get(wave.host, ())  # the last one serves until its stop
+        yield from _wave(wave, ssh[wave.host], before, number == first)
 
 
-def _wave(wave: Wave, ssh: str, doors: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    """Everything but the restart first, as Galvan does it; the restart once, at the end."""
+def _wave(wave: Wave, ssh: str, doors: Sequence[tuple[str, str, str]], first: bool) -> Iterator[str]:
+    """Everything but the restart first, as Galvan does it; the restart once, at the end. `first`: nobody serves before it."""
     place = ""
     for step in wave.steps:
         for action in (action for action in step.do if not isinstance(action, Restart)):
@@ -71,8 +76,8 @@ def _wave(wave: Wave, ssh: str, doors: Sequence[tuple[str, str, str]]) -> Iterat
                     yield f"# {where}"
                     place = where
                 yield text
-    if restart := next((a for step in wave.steps for a in step.do if isinstance(a, Restart)), None):
-        yield from _restart(restart, wave, doors)
+    if restart := wave.restart:
+        yield from _restart(restart, wave, doors, first)
 
 
 def _action(action: Action, host: str, ssh: str) -> Iterator[tuple[str, str]]:
@@ -104,12 +109,28 @@ def _placed(put: PutFile) -> str:
     return f"chown {put.owner} {new}; chmod {put.mode:o} {new}; mv -f {new} {put.path}"
 
 
-def _restart(restart: Restart, wave: Wave, doors: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    for balancer, backend, server in doors:
+def _restart(
+    restart: Restart, wave: Wave, doors: Sequence[tuple[str, str, str]], first: bool
+) -> Iterator[str]:  # fmt: skip
+    """A restart, or one of its halves."""
+    for balancer, backend, server in doors if wave.stops else ():
         yield f"# on {balancer}: out of the balancer"
         yield set_state(backend, server, "drain").text
-    yield f"# on {wave.host}: once its clients are gone (SHOW PROCESSLIST), all members Synced, and no transfer runs"
-    yield f"systemctl stop {restart.unit}\nsystemctl start {restart.unit}\n{_SYNCED}"
+    if wave.stops:
+        clients = (
+            "its clients are gone (SHOW PROCESSLIST)" if doors or wave.restarts else "no statement is at work on it"
+        )
+        yield f"# on {wave.host}: once {clients}, all members that are up are Synced, and no transfer runs"
+        yield f"systemctl stop {restart.unit}"
+    if not wave.restarts:
+        return
+    if first:
+        yield f"# on {wave.host}: only once all members are down, and only if its position is the latest: grastate.dat says"
+        yield "#   safe_to_bootstrap: 1, or the largest seqno (-1: ask galera_recovery)"
+        yield f"galera_new_cluster {restart.unit}\n{_NO_LEFTOVER}\n{_SYNCED}"
+    else:
+        yield from () if wave.stops else (f"# on {wave.host}",)
+        yield f"systemctl start {restart.unit}\n{_SYNCED}"
     yield from (line for step in wave.steps for line in _shows(step))
     for balancer, backend, server in doors:
         yield f"# on {balancer}: and back"

@@ -72,10 +72,14 @@ def verify(results: Sequence[Result], blind: Sequence[str]) -> Json:
     }  # fmt: skip
 
 
-def run(run: str, status: str, why: str, waves_done: int, restarts: Mapping[str, int], seconds: float) -> Json:
+def run(
+    run: str, status: str, why: str, waves_done: int, restarts: Mapping[str, int], seconds: float,
+    outage: float | None = 0.0,
+) -> Json:  # fmt: skip
+    """`outage`: seconds in which no member served, None where that could not be measured."""
     return {
         "run": run, "status": status, "why": why, "waves_done": waves_done, "restarts_per_host": dict(restarts),
-        "duration_s": round(seconds, 1),
+        "duration_s": round(seconds, 1), "outage_s": outage if outage is None else round(outage, 1),
     }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def waves(planned: Sequence[Wave], seconds: Sequence[float]) -> Table:
             str(n),
             wave.phase.name.lower(),
             wave.host,
-            "restart" if wave.restarts else "",
+            wave.restart.how.value if wave.restart else "",
             f"{took:.0f} s",
             "; ".join(s.title for s in wave.steps),
         )
@@ -65,12 +65,19 @@ def waves(planned: Sequence[Wave], seconds: Sequence[float]) -> Table:
 def checked(planned: Sequence[Wave], refusals: Mapping[str, Sequence[str]]) -> Table:
     rows = tuple(
         (
-            str(n), wave.host, "restart" if wave.restarts else "", "; ".join(s.title for s in wave.steps),
-            "; ".join(refusals.get(wave.id, ())) or ("the gates would let it go" if wave.restarts else ""),
+            str(n), wave.host, wave.restart.how.value if wave.restart else "", "; ".join(s.title for s in wave.steps),
+            "; ".join(refusals.get(wave.id, ())) or ("the gates would let it go" if wave.stops else ""),
         )
         for n, wave in enumerate(planned, 1)
     )  # fmt: skip
     return Table("What would be done", ("#", "host", "", "steps", "now"), rows)
+
+
+def outage(seconds: float) -> str:
+    return (
+        f"OUTAGE: about {seconds:.0f} s in which no member serves (by the last stop and start of the host that goes last); the "
+        "members stop one after another before it, and come back one after another"
+    )
 
 
 def diff(path: str, host: str, before: str, after: str) -> Iterator[str]:

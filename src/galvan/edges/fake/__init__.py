@@ -11,16 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from galvan.cluster import provider
-from galvan.edges.fake import notary, options, scripts
+from galvan.edges.fake import notary, options, scripts, services
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
 from galvan.edges.fake.group import Group, Witness
-from galvan.edges.fake.machines import CONFIG_HOME, HOME, Channel, File, Machine, Refused, Server
+from galvan.edges.fake.machines import CONFIG_HOME, HOME, Channel, File, Machine, Server
 from galvan.edges.fake.printing import DOWN, PRINTERS
 from galvan.model import (
     Action,
     Cluster,
     Fact,
     Host,
+    How,
     NotHealed,
     PutFile,
     Restart,
@@ -32,7 +33,6 @@ from galvan.model import (
     Sql,
     Unreachable,
     Unreadable,
-    Unsafe,
 )  # fmt: skip
 
 __all__ = [
@@ -152,8 +152,10 @@ class Fake:
                     raise NotHealed(
                         f"{machine.host.name}: restoring {action.path} failed: nothing was kept of {action.path}"
                     )
+            case Restart(how=How.START | How.BOOTSTRAP):
+                services.start(self, machine, action, at, whole)
             case Restart():
-                self._restart(machine, action, at, whole)
+                services.restart(self, machine, action, at, whole)
             case Sql():
                 self._statement(machine, action.text, at)
             case Shell():
@@ -174,29 +176,6 @@ class Fake:
                 if request is None:
                     raise NotHealed(f"{machine.host.name}: the request for a certificate is not there: {wanted.csr}")
                 return notary.sign(self.cluster.name, request.content, wanted)
-
-    def _restart(self, machine: Machine, action: Restart, at: str, whole: bool) -> None:
-        """The gate stands in the same exec as the stop; a server that is down is only started."""
-        name, server = machine.host.name, self.group.server(machine.host.name)
-        if server.up:
-            inside = name in self.group.primary
-            state = 4 if server.state == "Synced" else 0
-            seen = f"{'Primary' if inside else 'non-Primary'} {state} {len(self.group.primary) if inside else 1} {server.desync}"
-            if seen != (want := f"Primary 4 {action.members} 0"):
-                raise Unsafe(f"{name} was not restarted: the member says: {seen}; wanted: {want}")
-            if machine.transfers:
-                raise Unsafe(f"{name} was not restarted: a state transfer has begun")
-            self.group.note_restart(name, at)
-            self.group.leave(name)
-            self.clients.tend()
-        if not whole:
-            return
-        try:
-            machine.start(server)
-        except Refused as why:
-            server.up = False
-            raise NotHealed(f"{name}: restart of {action.unit} failed: {why}") from why
-        self.group.join(name, self.lag)
 
     def _statement(self, machine: Machine, text: str, at: str) -> None:
         """SET GLOBAL, ALTER USER … REQUIRE and KILL CONNECTION; anything else is an error."""

@@ -21,12 +21,22 @@ class Witness:
     restarted_while: list[str] = field(default_factory=list)
     pairs: list[str] = field(default_factory=list)
     killed_open: list[str] = field(default_factory=list)
+    second: list[str] = field(default_factory=list)  # a primary component beside another
+    lost: list[str] = field(default_factory=list)  # write sets that a bootstrap left behind
     restarts: Counter[str] = field(default_factory=Counter)
     refused_logins: Counter[str] = field(default_factory=Counter)
 
     @property
     def broken(self) -> tuple[str, ...]:
-        return (*self.primary_lost, *self.no_majority, *self.restarted_while, *self.pairs, *self.killed_open)
+        return (
+            *self.primary_lost,
+            *self.no_majority,
+            *self.restarted_while,
+            *self.pairs,
+            *self.killed_open,
+            *self.second,
+            *self.lost,
+        )
 
 
 @dataclass(slots=True)
@@ -39,6 +49,7 @@ class Group:
     primary: set[str] = field(default_factory=set)
     conf_id: int = 13
     uuid: str = "29b976e0-e7e4-11f1-876e-d6a67b970189"
+    outage: bool = False  # allowed: that nobody serves is no accident then
 
     def server(self, name: str) -> Server:
         server = self.members[name].server
@@ -59,16 +70,19 @@ class Group:
         return self.members[name].reachable and server.up and name in self.primary and server.state == "Synced"
 
     def leave(self, name: str) -> None:
-        """In order: the vote goes with the member."""
+        """In order: the vote goes with the member. The others write the change of the view down, so they are ahead."""
         self.server(name).up = False
+        self.server(name).safe = self.primary == {name}
         self.primary.discard(name)
+        for other in self.primary & self.members.keys():
+            self.server(other).committed += 1
         self.conf_id += 1
 
     def lose(self, names: set[str]) -> None:
         """Without a word: the rest must be a majority of what was there, or nobody is primary."""
         before = self.votes(self.primary)
         for name in names & self.members.keys():
-            self.server(name).up = False
+            self.server(name).up, self.server(name).crashed = False, True
         left = self.primary - names
         self.primary = left if 2 * self.votes(left) > before else set()
         self.conf_id += 1
@@ -90,6 +104,17 @@ class Group:
             if server.stuck == "Initialized":
                 self.primary.discard(name)
 
+    def bootstrap(self, name: str, when: str) -> None:
+        """A new primary component of one, whatever there is beside it."""
+        if self.primary:
+            self.witness.second.append(f"{when}: {name} was bootstrapped beside {', '.join(sorted(self.primary))}")
+        for other in self.members:
+            if (ahead := self.server(other).committed - self.server(name).committed) > 0:
+                self.witness.lost.append(f"{when}: {name} was bootstrapped, {other} was {ahead} ahead")
+        self.primary = {name}
+        self.server(name).state = self.server(name).stuck or "Synced"
+        self.conf_id += 1
+
     def looked_at(self, name: str) -> None:
         """Time goes by with each look: a member that catches up gets there."""
         server = self.server(name)
@@ -100,6 +125,8 @@ class Group:
 
     def note(self, when: str) -> None:
         whole = {*self.members, *self.arbitrators}
+        if self.outage:
+            return
         if not self.primary:
             self.witness.primary_lost.append(f"{when}: nobody is in a primary component")
         elif len(whole) > 2 and 2 * self.votes(self.primary) <= self.votes(whole):

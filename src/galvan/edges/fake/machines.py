@@ -52,6 +52,8 @@ class Server:
     uuid: str = ""  # where it is not the group's
     uptime: int = 4_000
     starts: int = 0
+    safe: bool = False  # grastate.dat: it was the last to leave
+    crashed: bool = False  # its position is in the redo log only
     logins: dict[str, int] = field(default_factory=dict)
     tls_accepts: int = 0
     paused_ns: int = 0
@@ -136,6 +138,7 @@ class Machine:
         server.variables = options.variables_of(lines, self.host, self.files)
         server.weight = int(server.provider.get("pc.weight", "1"))
         server.up, server.state, server.uptime = True, "Initialized", 1
+        server.safe = server.crashed = False
         server.starts += 1
         server.logins, server.tls_accepts, server.work, server.desync = {}, 0, [], 0
         server.paused_ns, server.histogram = 0, dict.fromkeys(server.histogram, 0)

@@ -149,8 +149,10 @@ def _platform(fake: Fake, machine: Machine) -> str:
         "hostname": host.name,
         "short": host.name,
     }
-    tools = dict.fromkeys(("openssl", "socat", "stunnel", "tcpdump", "setpriv"), "yes")
-    return "".join(f"{k}={v}\n" for k, v in {**said, "addresses": machine.address or host.address, **tools}.items())
+    tools = dict.fromkeys(("openssl", "socat", "stunnel", "tcpdump", "setpriv", "galera_new_cluster"), "yes")
+    pace = {"start_s": 2.5, "stop_s": 0.5}
+    shown = {**said, "addresses": machine.address or host.address, **tools, **pace}
+    return "".join(f"{k}={v}\n" for k, v in shown.items())
 
 
 def _reading(fake: Fake, machine: Machine) -> str:
@@ -161,6 +163,16 @@ def _reading(fake: Fake, machine: Machine) -> str:
         lines = ((s, line) for s in options.SERVER for line in options.read(machine.files[path].content, (s,)))
         said += [f"option\t{section}\t{name}\t{path}" for section, (name, _) in lines]
     return "\n".join([*said, f"end\t{CONFIG_HOME}", ""])
+
+
+def _position(fake: Fake, machine: Machine) -> str:
+    server = fake.group.server(machine.host.name)
+    said = {
+        "service": "active" if server.up else "failed" if server.crashed else "inactive",
+        "uuid": server.uuid or fake.group.uuid, "seqno": -1 if server.up or server.crashed else server.committed,
+        "safe_to_bootstrap": int(server.safe),
+    }  # fmt: skip
+    return "".join(f"{k}={v}\n" for k, v in said.items())
 
 
 def _moment(fake: Fake, machine: Machine) -> str:
@@ -240,6 +252,7 @@ PRINTERS: Mapping[str, Printer] = {
     "host.bootstrap": _moment,
     "host.moment": _moment,
     "host.links": _links,
+    "host.position": _position,
     "host.own_files": _own_files,
     "host.own_config": _own_config,
     "host.drained": lambda fake, machine: "yes\n" if f"{HOME}/drained" in machine.files else "",

@@ -139,6 +139,12 @@ def _forget_run(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     return ""
 
 
+def _recover(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    server = fake.group.server(machine.host.name)
+    assert not server.up, "the redo log belongs to a server that runs"
+    return f"--wsrep_start_position={server.uuid or fake.group.uuid}:{server.committed}\n"
+
+
 _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"mktemp -d {HOME}/lock.XXXXXX": _lock,
     f"*) rm -rf {HOME}/lock ;; esac": _unlock,
@@ -148,6 +154,7 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"rm -f {MARK}": _unmark,
     "echo 'set server ": _set_server,
     "openssl genpkey -algorithm EC": _make_key,
+    "galera_recovery": _recover,
     f"mktemp -d {HOME}/removed/": _set_key_aside,
     f"mkdir -p -m 700 {HOME}/undone": _forget_run,
     "rmdir /etc/galvan/client": _rmdir,

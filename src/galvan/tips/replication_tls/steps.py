@@ -1,4 +1,5 @@
-"""From clear text to strict TLS in two rolling passes, back to back: clear ↔ dynamic ↔ strict, never clear ↔ strict."""
+"""From clear text to strict TLS: in two rolling passes, back to back (clear ↔ dynamic ↔ strict, never clear ↔ strict), or,
+where a provider has no way to speak both, in an outage that stops every member first."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ MATERIAL_CHECKS = {
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
     if all(finding.rung is Rung.OPEN for finding in failing):  # what is only said asks for no change
         return
+    outage = needs_outage(snapshot)
     may_return(snapshot)
     _may(snapshot, to)
     databases = snapshot.having(Role.DATABASE)
@@ -48,19 +50,23 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     for facts in snapshot.having(*MEMBERS):
         if not own and MATERIAL_CHECKS & {f.check for f in failing if f.host == facts.host.name}:
             yield Certificate("cluster", facts.host.name, *identity.member(facts))
-        yield from _climb(facts, snapshot)
-    if snapshot.cluster.policy.quick_rejoin and not all(encrypts(facts) for facts in databases):
+        yield from _climb(facts, snapshot, outage)
+    if snapshot.cluster.policy.quick_rejoin and not outage and not all(encrypts(facts) for facts in databases):
         for facts in databases:
             yield from _quick(facts)
 
 
-def _climb(facts: HostFacts, snapshot: Snapshot) -> Iterator[Need]:
+def _climb(facts: HostFacts, snapshot: Snapshot, outage: str) -> Iterator[Need]:
     """What one member lacks. Server certificates of the owner's are known to the transfer scripts already: no pin then."""
     host, serves = facts.host.name, facts.host.role is Role.DATABASE
     if serves and not judge.brought(facts, "client"):
         yield from pin(facts, TIP)
+    if outage:
+        yield from _options(facts, Stage.STOP_CLEAR, outage, None)
+        return
     if not encrypts(facts):
-        yield from _first_pass(facts)
+        reason = "TLS between members, both ways open for the minutes of a migration"
+        yield from _options(facts, Stage.FIRST_RESTART, reason, "true")
     elif not lasts(facts):
         yield ProviderOption(host, "socket.ssl", "yes", Stage.STAGE_STRICT, TIP, "the next start speaks TLS too")
     if serves:  # garbd finds all members in its own list, or not at all
@@ -111,14 +117,26 @@ def _unfit(facts: HostFacts, snapshot: Snapshot) -> tuple[str, ...]:
     return judge.unfit(facts, snapshot, "cluster", datadir, misfits(facts, snapshot))
 
 
-def _first_pass(facts: HostFacts) -> Iterator[Need]:
-    at, reason = judge.paths(facts, "cluster"), "TLS between members, both ways open for the minutes of a migration"
+def _options(facts: HostFacts, stage: Stage, reason: str, dynamic: str | None) -> Iterator[Need]:
+    at = judge.paths(facts, "cluster")
     wanted = {
         "socket.ssl": "yes", "socket.ssl_key": at["key"], "socket.ssl_cert": at["cert"], "socket.ssl_ca": at["ca"],
-        "socket.dynamic": "true",
+        "socket.dynamic": dynamic,
     }  # fmt: skip
     for name, value in wanted.items():
-        yield ProviderOption(facts.host.name, name, value, Stage.FIRST_RESTART, TIP, reason)
+        yield ProviderOption(facts.host.name, name, value, stage, TIP, reason)
+
+
+def needs_outage(snapshot: Snapshot) -> str:
+    """Why every member has to be stopped; empty where they can be carried over one by one. Raises Unreadable where it
+    cannot be seen what a provider is capable of. Once a member encrypts the other way was gone, and is gone on."""
+    members = snapshot.having(*MEMBERS)
+    if any(encrypts(facts) for facts in members):
+        return ""
+    if snapshot.cluster.policy.route == "rebootstrap":
+        return "the policy says route: rebootstrap"
+    lacking = [facts.host.name for facts in members if not _dynamic(facts)]
+    return f"the provider on {', '.join(lacking)} has no socket.dynamic (26.4.8 or later)" if lacking else ""
 
 
 def _may(snapshot: Snapshot, to: Rung) -> None:
@@ -127,10 +145,12 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
         raise Blind(
             "it does not stop half-way: socket.dynamic lets a stranger stall or copy the cluster (--to enforced)"
         )
-    for facts in snapshot.having(*MEMBERS):
-        if not _dynamic(facts):
+    if why := needs_outage(snapshot):
+        _may_end(snapshot, why)
+    for facts in () if why else snapshot.having(*MEMBERS):
+        if not _dynamic(facts) and not strict(facts):
             raise Blind(
-                f"the provider on {facts.host.name} has no socket.dynamic (26.4.8 or later), so it takes an outage"
+                f"{facts.host.name} has no socket.dynamic and others encrypt already: finish that by hand, all members at once"
             )
     _arbitrators(snapshot)
     for facts in snapshot.having(Role.DATABASE):
@@ -142,6 +162,15 @@ def _may(snapshot: Snapshot, to: Rung) -> None:
             )
         if (size := number(facts[STATUS], "wsrep_cluster_size")) != expected_members(snapshot):
             raise Blind(f"{host} counts {size} members where galvan.yaml names {expected_members(snapshot)}")
+
+
+def _may_end(snapshot: Snapshot, why: str) -> None:
+    """Raises Blind where an outage could not be ended."""
+    if snapshot.cluster.having(Role.ARBITRATOR):
+        raise Blind(f"{why}, so it takes an outage, and an arbitrator is not carried through one")
+    for facts in snapshot.having(Role.DATABASE):
+        if text(facts[INSTALL], "galera_new_cluster") != "yes":
+            raise Blind(f"it takes an outage, and {facts.host.name} has no galera_new_cluster to end it with")
 
 
 def _arbitrators(snapshot: Snapshot) -> None:
