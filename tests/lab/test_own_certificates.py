@@ -8,12 +8,22 @@ import time
 import pytest
 
 from galvan import lab
+from galvan.lab.podman import File, put
 
 from . import brought
 from .operator import Operator, hashes, restarts, synced
 
 pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 
+OLD_CLIENT = """
+import ssl, time, pymysql
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+context.set_ciphers("ALL:@SECLEVEL=0")
+context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+session = pymysql.connect(host="{host}", user="app", password=open("/root/old.password").read(), ssl=context)
+time.sleep(300)
+"""
 OWNERS = f"sha256sum $(find {brought.HOME} {brought.FILE} -type f | sort); find {brought.HOME} -printf '%p %m %u:%g\\n' | sort"
 
 
@@ -29,6 +39,7 @@ def half_done(operator: Operator) -> dict[str, str]:
             leaf = brought.Signer(host, middle, ca=False, names=brought.names_of(host))
             brought.give(host, channel, leaf, [middle], root.pem)
         brought.name(host)
+    lab.execute("db1", "printf '[mysqld]\\nperformance_schema=ON\\n' >/etc/mysql/mariadb.conf.d/61-watch.cnf")
     brought.restart("db1")
     return hashes()
 
@@ -52,11 +63,38 @@ def test_what_is_sound_is_judged_and_used_as_it_is(operator: Operator, half_done
     assert {host: n for host, n in plan["restarts_per_host"].items() if n} == {"db1": 2, "db2": 2, "db3": 2}
 
 
+def test_a_client_that_speaks_only_an_old_version_is_named_before_anything(
+    operator: Operator, half_done: dict[str, str]
+) -> None:
+    password = lab.current().password_file.read_text().strip()
+    put(
+        "app1",
+        (
+            File("/root/old.py", OLD_CLIENT.format(host=lab.current().host("db1").address)),
+            File("/root/old.password", password, 0o600),
+        ),
+    )
+    lab.execute(
+        "app1",
+        "systemd-run --quiet --collect --unit=old-client python3 /root/old.py; sleep 2; systemctl is-active old-client",
+    )
+    before = hashes()
+    try:
+        refused = operator.run("apply", "--auto-approve", "--watch", "8")
+    finally:
+        lab.execute("app1", "systemctl stop old-client")
+    assert refused.returncode == 5, refused.stdout + refused.stderr
+    address = lab.current().host("app1").address
+    assert f"nothing was begun: app@{address} on db1 would be refused from the first restart on" in refused.stderr
+    assert "a live session with TLSv1.1" in refused.stderr
+    assert hashes() == before
+
+
 def test_the_rest_of_the_way_is_gone_under_load(operator: Operator, half_done: dict[str, str]) -> None:
     before, began = owners_files(), time.time()
     lab.start_load(writers=8)
     try:
-        ended = operator.json("apply", "--auto-approve", "--watch", "8", "--accept-impact", "old-tls-clients")
+        ended = operator.json("apply", "--auto-approve", "--watch", "8")
     finally:
         report = lab.stop_load()
     assert ended["status"] == "done", ended
