@@ -92,7 +92,7 @@ def test_apply_survives_a_kill_and_a_second_operator_is_kept_out(
         shutil.copytree(operator.home / keys, other.home / keys)
         refused = other.run("apply", "--auto-approve", "--watch", "16")
         assert refused.returncode == 5, refused.stdout + refused.stderr
-        assert "locked by" in refused.stdout
+        assert "locked by" in refused.stdout + refused.stderr
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
         ended = operator.json("resume")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from galvan.app.desk import Audited, Desk, audit
 from galvan.cluster import identity
 from galvan.cluster.balancer import BALANCER
-from galvan.cluster.facts import HOUSE, SESSIONS
+from galvan.cluster.facts import HOUSE, MOMENT, SESSIONS
 from galvan.cluster.settle import settle
 from galvan.cluster.upkeep import UPKEEP
 from galvan.engine.plan import Plan, host_order, limited, plan
@@ -20,9 +21,20 @@ async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, A
     leave a mixed state."""
     seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, BALANCER, *UPKEEP))
     if seen.misfits:
-        raise Unsafe("nothing is planned, and nothing was changed: " + "; ".join(seen.misfits))
+        raise Unsafe(
+            "nothing is planned, and nothing was changed: " + "; ".join((*_under_way(seen.snapshot), *seen.misfits))
+        )
     made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify, outage)
     return (limited(made, desk.limit) if desk.limit else made), seen
+
+
+def _under_way(snapshot: Snapshot) -> tuple[str, ...]:
+    """Whose run holds the hosts: a member that is down may be one that it restarts, and is not to be started by hand."""
+    owners: dict[str, None] = {}
+    for facts in snapshot.having(Role.DATABASE):
+        with suppress(Unreadable):
+            owners |= {owner: None for owner in [str(facts[MOMENT].get("lock") or "").strip()] if owner}
+    return tuple(f"locked by: {owner}" for owner in owners)
 
 
 def order_of(snapshot: Snapshot) -> tuple[str, ...]:
