@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands, open_authorities
-from galvan.app.manifest import MANIFEST, counted, forget, restarts_fact
+from galvan.app.manifest import MANIFEST, all_entries, counted, forget, restarts_fact
 from galvan.app.orders import Ask, Orders, in_time, nobody, noted, ordered, pace_of, permitted
 from galvan.app.outage import outage, service_fact
 from galvan.cluster.arbitrator import SETUP
@@ -212,7 +212,10 @@ async def resume(desk: Desk, run: str, told: Told, changed: Json | None = None, 
     if last["status"] == "PENDING":
         ended = await carry(desk, made, None, last["run"], last["id"], told, document, ask)
     elif last["state"] == "done":
-        raise BadInput(f"run {last['run']} is done; there is nothing to resume")
+        undone = str(document.get("instead") or "")
+        if undone not in {entry.run for entry in all_entries(await look(desk, (MANIFEST,)))}:
+            raise BadInput(f"run {last['run']} is done; there is nothing to resume")
+        ended = Ended(last["run"], "done", "", last["result"]["waves_done"], {}, 0.0)  # it died before it was forgotten
     else:
         number = sum(a["run"] == last["run"] for a in mine) + 1
         document["behind"] = (last["result"] or {}).get("waves_done", 0)
