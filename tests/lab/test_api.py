@@ -100,7 +100,9 @@ def test_the_timers_command_renews_what_is_about_to_end(operator: Operator, tmp_
     assert fingerprints(operator) == before
     policy(operator, warn_days=90, leaf_days=120)
     done = carried_out(operator, tmp_path / "credentials")
-    assert (done.returncode, "7 certificates renewed" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, f"{len(before)} certificates renewed" in done.stdout) == (0, True), (
+        done.stdout + done.stderr
+    )
     after = fingerprints(operator)
     assert all(after[key] != before[key] for key in before)
 
@@ -109,7 +111,9 @@ def test_it_fails_where_a_certificate_ends_soon_all_the_same(operator: Operator,
     """A leaf that lives no longer than the warning; then a passphrase that is wrong, and nothing is touched."""
     policy(operator, warn_days=200, leaf_days=120)
     done = carried_out(operator, tmp_path / "credentials")
-    assert (done.returncode, done.stdout.count("about to end")) == (1, 7), done.stdout + done.stderr
+    assert (done.returncode, done.stdout.count("about to end")) == (1, len(fingerprints(operator))), (
+        done.stdout + done.stderr
+    )
     before = fingerprints(operator)
     secret = operator.home / "passphrase"
     right = secret.read_text()
