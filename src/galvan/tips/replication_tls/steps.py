@@ -83,11 +83,12 @@ def _dialled(facts: HostFacts, snapshot: Snapshot) -> Iterator[Need]:
     in these minutes: then two members have no link but through the third and fall apart when it restarts, or two links
     under two addresses, and the one that joins is turned away as a second of the same name.
 
-    From 11 on a member leaves itself out: on 11.8 one that came back among strict ones took its own handshake for a
-    stranger with its own UUID and gave up, each time (on the way back); without itself it joined.
+    From 11 on, and among more than three, a member leaves itself out: one that came back among strict ones took its own
+    handshake for a stranger with its own UUID and gave up on the way back: on 11.8 each time (without itself it joined),
+    on 10.11 with five hosts twice of two, with three never.
     """
     host, reason = facts.host.name, "dials every other member itself; only for the two passes"
-    itself = series(text(facts[VARIABLES], "version")) < (11,)
+    itself = series(text(facts[VARIABLES], "version")) < (11,) and expected_members(snapshot) <= 3
     wanted = identity.everyone(facts, snapshot, itself)
     differs = wanted != identity.dials(facts)
     if differs and not encrypts(facts):
