@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, planned, run
+from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, look, planned, run
 
+from galvan.cluster.health import may_begin
 from galvan.edges.fake import Fake
 from galvan.engine.apply import carry_out
 from galvan.engine.plan import Plan
@@ -178,3 +179,10 @@ def test_two_members_are_allowed_and_said() -> None:
     assert fake.witness.restarts == {"db2": 1}
     run(carry(fake, made))
     assert run(heights(fake)) == TOP
+
+
+def test_a_run_does_not_begin_where_a_member_cannot_be_read() -> None:
+    fake = insecure()
+    fake.die("db1")
+    with pytest.raises(Unsafe, match="nothing was begun: db1 could not be read"):
+        may_begin(run(look(fake)), ["db2"])

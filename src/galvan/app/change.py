@@ -94,7 +94,7 @@ async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
     """What would refuse the first restart refuses here, before a file is written."""
     if restarting := [host for host, count in made.restarts.items() if count]:
         await asyncio.sleep(1.0)
-        later = await look(desk, GATE)
+        later = await look(replace(desk, tips=()), GATE)
         may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
 
 

@@ -103,9 +103,7 @@ def _member(facts: HostFacts, size: int) -> Iterator[str]:
 
 def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
     """Raise Unsafe unless `host` may leave for a moment. `rate`: committed write sets per second, as seen lately."""
-    why = [*complaints(snapshot)]
-    if not why:
-        why += [*_votes(host, snapshot), *relayed(host, snapshot), *_ground(snapshot), *_absence(host, snapshot, rate)]
+    why = [*complaints(snapshot)] or [*_leaving(host, snapshot, rate), *_ground(snapshot)]
     if why:
         raise Unsafe(f"{host} was not restarted: " + "; ".join(why))
 
@@ -113,10 +111,9 @@ def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
 def may_begin(snapshot: Snapshot, restarting: Iterable[str], rate: float = 0.0, quorum: bool = True) -> None:
     """Raise Unsafe where a member that a plan restarts could not leave now: then not even a certificate is made first.
     `quorum`: not asked where an outage was allowed."""
-    why = [*complaints(snapshot), *_ground(snapshot)]
-    for host in () if why else restarting:
-        why += _votes(host, snapshot) if quorum else ()
-        why += [*relayed(host, snapshot), *_absence(host, snapshot, rate)]
+    why = [*complaints(snapshot)] or [
+        *_ground(snapshot), *(told for host in restarting for told in _leaving(host, snapshot, rate, quorum))
+    ]  # fmt: skip
     if why:
         raise Unsafe("nothing was begun: " + "; ".join(dict.fromkeys(why)))
 
@@ -180,8 +177,11 @@ def _ground(snapshot: Snapshot) -> Iterator[str]:
             yield f"{facts.host.name} would bootstrap a second cluster: its wsrep_cluster_address names no member"
 
 
-def _absence(host: str, snapshot: Snapshot, rate: float) -> Iterator[str]:
+def _leaving(host: str, snapshot: Snapshot, rate: float, quorum: bool = True) -> Iterator[str]:
     """What speaks against this member's own absence; an arbitrator holds no data and does no work."""
+    if quorum:
+        yield from _votes(host, snapshot)
+    yield from relayed(host, snapshot)
     if any(f.host.name == host for f in snapshot.having(Role.DATABASE)):
         yield from no_way_back(host, snapshot)
         yield from _work(host, snapshot)
