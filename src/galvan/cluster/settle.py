@@ -13,7 +13,7 @@ from galvan.cluster import optionfile, precedence, provider
 from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, VARIABLES
 from galvan.cluster.health import expected_members, text
 from galvan.cluster.optionfile import Entry, Key
-from galvan.cluster.ownfile import Written
+from galvan.cluster.ownfile import READ_BY, Written, shown_by
 from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
 from galvan.cluster.settle_arbitrator import arbitrate
@@ -36,12 +36,6 @@ from galvan.model import (
 )
 
 OPTIONS: Key = ("mysqld", "wsrep_provider_options")
-_READ_BY = {
-    Stage.STOP_CLEAR: (Stage.PREPARE, Stage.STOP_CLEAR),
-    Stage.FIRST_RESTART: (Stage.PREPARE, Stage.FIRST_RESTART),
-    Stage.SECOND_RESTART: (Stage.STAGE_STRICT, Stage.SECOND_RESTART),
-}
-"""Which stages' lines a restart brings to life."""
 _SHOWN = {"true": "YES", "yes": "YES"}
 
 
@@ -118,7 +112,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         file = Written(facts.host.name, stage, path, before, optionfile.render(entries))
         if file.changes:
             yield file.step(now[0].tip)
-        pending = _running([n for n in needs if n.stage in _READ_BY.get(stage, ())])
+        pending = _running([n for n in needs if n.stage in READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}
             restart = Restart(members, text(facts[INSTALL], "unit"))
@@ -155,11 +149,8 @@ def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     }
     if "ssl_cert" in shown:
         shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS
-    for need in needs:
-        if isinstance(need, ProviderOption) and need.value is not None and need.name != "socket.dynamic":
-            shown[f"provider.{need.name}"] = _SHOWN.get(need.value, need.value)
-        elif isinstance(need, ProviderOption) and need.name == "socket.dynamic":
-            shown["listener"] = "tcp" if need.value else "ssl"
+    options = shown_by(need for need in needs if isinstance(need, ProviderOption))
+    shown |= {key: _SHOWN.get(value, value) for key, value in options.items()}
     return shown
 
 
@@ -182,13 +173,8 @@ def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
 
 
 def _restart(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
-    """The restart that reads the file; undone by the kept file and a restart."""
     tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
-    yield Step(
-        id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
-        read=VARIABLES, before=before, want=want, do=(*file.again, restart), undo=(file.restore, restart),
-        title=f"restart {restart.unit}", disruption=Disruption.RESTART,
-    )  # fmt: skip
+    yield file.restarted(tip, VARIABLES, before, want, restart)
 
 
 def _outage(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:

@@ -9,16 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster import provider
 from galvan.cluster.arbitrator import OWN, RUNNING, SETUP, UNIT, drop_in
-from galvan.cluster.ownfile import Written
-from galvan.model import Action, Disruption, HostFacts, ProviderOption, Restart, Shell, Stage, State, Step, Value
+from galvan.cluster.ownfile import READ_BY, Written, shown_by
+from galvan.model import HostFacts, ProviderOption, Restart, Shell, Stage, Step, Value
 
 _RELOAD = Shell("systemctl daemon-reload")
 _LEAVE = Shell(f"rmdir {OWN.rpartition('/')[0]} 2>/dev/null || true\nsystemctl daemon-reload")
 """Where the drop-in was the only one its directory goes as well: nothing of Galvan's is left behind."""
-_READ_BY = {
-    Stage.FIRST_RESTART: (Stage.PREPARE, Stage.FIRST_RESTART),
-    Stage.SECOND_RESTART: (Stage.STAGE_STRICT, Stage.SECOND_RESTART),
-}
 
 
 def arbitrate(facts: HostFacts, needs: Sequence[ProviderOption], members: int) -> Iterator[Step]:
@@ -37,26 +33,8 @@ def arbitrate(facts: HostFacts, needs: Sequence[ProviderOption], members: int) -
         file = Written(host, stage, OWN, before, text)
         if file.changes:
             yield file.step(now[0].tip, (_RELOAD,), (_LEAVE,))
-        pending = _shown([need for need in needs if need.stage in _READ_BY.get(stage, ())])
+        pending = shown_by([need for need in needs if need.stage in READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
-            yield _restart(file, members, {key: shows.get(key) for key in differs}, differs)
+            was, restart = {key: shows.get(key) for key in differs}, Restart(members, UNIT)
+            yield file.restarted("replication_tls", RUNNING, was, differs, restart, (_RELOAD,), (_LEAVE,))
             shows |= differs
-
-
-def _shown(needs: Sequence[ProviderOption]) -> dict[str, str]:
-    """What garbd's command line and log show once it has started with these needs."""
-    shown = {f"provider.{n.name}": n.value for n in needs if n.value is not None and n.name != "socket.dynamic"}
-    for need in needs:
-        if need.name == "socket.dynamic":
-            shown["listener"] = "tcp" if need.value else "ssl"
-    return shown
-
-
-def _restart(file: Written, members: int, before: State, want: State) -> Step:
-    tip, restart = "replication_tls", Restart(members, UNIT)
-    again: tuple[Action, ...] = (*file.again, _RELOAD) if file.again else ()
-    return Step(
-        id=f"{tip}.restart-{file.stage.name.lower()}@{file.host}", tip=tip, host=file.host, stage=file.stage,
-        read=RUNNING, before=before, want=want, do=(*again, restart), undo=(file.restore, _LEAVE, restart),
-        title=f"restart {UNIT}", disruption=Disruption.RESTART,
-    )  # fmt: skip

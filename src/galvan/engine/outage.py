@@ -216,7 +216,7 @@ class Outage:
 
     async def _may_join(self, wave: Wave, host: Host, seen: Standing) -> None:
         """A clear and a strict member cannot talk, and the wrong one would wait for the others without end."""
-        wanted = next((step.want["listener"] for step in wave.steps if "listener" in step.want), None)
+        wanted = _listener(wave)
         now = await gather(self.members, GATE, self.crew.remote)
         told: list[str] = []
         for name in sorted(seen.up):
@@ -256,6 +256,11 @@ class Outage:
         return []
 
     async def _new_way_serves(self, wave: Wave) -> bool:
-        wanted = next((step.want["listener"] for step in wave.steps if "listener" in step.want), None)
+        wanted = _listener(wave)
         now = await gather(self.members, GATE, self.crew.remote)
         return any(serves(now, name) and now.of(name)[VARIABLES].get("listener") == wanted for name in names(now))
+
+
+def _listener(wave: Wave) -> object:
+    """How the wave's member will listen once it is up: ssl, or tcp on the way back; None where the wave does not say."""
+    return next((step.want["listener"] for step in wave.steps if "listener" in step.want), None)

@@ -41,7 +41,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         return
     outage = needs_outage(snapshot)
     may_return(snapshot)
-    _may(snapshot, to)
+    _may(snapshot, to, outage)
     databases = snapshot.having(Role.DATABASE)
     if not (own := judge.owners(snapshot, "cluster", {f.host.name: _unfit(f, snapshot) for f in databases})):
         judge.may_issue(snapshot, "cluster")
@@ -140,15 +140,15 @@ def needs_outage(snapshot: Snapshot) -> str:
     return f"the provider on {', '.join(lacking)} has no socket.dynamic (26.4.8 or later)" if lacking else ""
 
 
-def _may(snapshot: Snapshot, to: Rung) -> None:
+def _may(snapshot: Snapshot, to: Rung, outage: str) -> None:
     """Raises Blind where this way up is not safe, or not there."""
     if to < Rung.ENFORCED:
         raise Blind(
             "it does not stop half-way: socket.dynamic lets a stranger stall or copy the cluster (--to enforced)"
         )
-    if why := needs_outage(snapshot):
-        _may_end(snapshot, why)
-    for facts in () if why else snapshot.having(*MEMBERS):
+    if outage:
+        _may_end(snapshot, outage)
+    for facts in () if outage else snapshot.having(*MEMBERS):
         if not _dynamic(facts) and not strict(facts):
             raise Blind(
                 f"{facts.host.name} has no socket.dynamic and others encrypt already: finish that by hand, all members at once"
