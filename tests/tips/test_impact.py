@@ -22,6 +22,13 @@ def test_whoever_can_do_no_better_is_named() -> None:
     assert ("db1", "app@10.0.0.7") in widening(edit=[ON], output={"db1": {"client_tls.clients": SEEN}})
 
 
+def test_the_policy_says_which_versions_go() -> None:
+    seen = SEEN.replace("TLSv1.1", "TLSv1.2")
+    assert ("db1", "app@10.0.0.7") not in widening(edit=[ON], output={"db1": {"client_tls.clients": seen}})
+    strict = widening(edit=[ON], output={"db1": {"client_tls.clients": seen}}, policy={"min_tls": "TLSv1.3"})
+    assert ("db1", "app@10.0.0.7") in strict
+
+
 def test_where_nobody_can_say_it_is_said() -> None:
     assert ("db1", "old-tls-clients") in widening()
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from galvan.cluster.facts import ACCOUNTS, VARIABLES
 from galvan.cluster.health import text
 from galvan.model import HostFacts, Impact, Role, Snapshot
+from galvan.tips.client_tls.checks import VERSIONS
 from galvan.tips.client_tls.facts import CLIENTS, LOGINS
 from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
-_CURRENT = {"TLSv1.2", "TLSv1.3"}
 
 
 def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
@@ -20,7 +20,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
     Raises Unreadable where the server cannot say: an unseen client is not an absent one.
     """
     for facts in now.having(Role.DATABASE):
-        yield from _old_versions(facts)
+        yield from _old_versions(facts, now.cluster.policy.min_tls)
     spared = users(now)
     for facts in now.having(Role.DATABASE):
         named = {client.who for client in facts[CLIENTS] if client.user in spared}
@@ -33,11 +33,12 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
             yield from _unseen(facts, since.of(facts.host.name), named, spared)
 
 
-def _old_versions(facts: HostFacts) -> Iterator[Impact]:
+def _old_versions(facts: HostFacts, least: str) -> Iterator[Impact]:
     """A client that came with an old version to a server that also speaks a new one can do no better, and there is no
     fallback to clear text: it is shut out by the restart in which the old versions go, long before NARROW."""
-    seen, offered = facts[VARIABLES], set(text(facts[VARIABLES], "tls_version").split(","))
-    if text(seen, "have_ssl") != "YES" or not _CURRENT & offered or offered <= _CURRENT:
+    seen, stays = facts[VARIABLES], set(VERSIONS[least].split(","))
+    offered = set(text(seen, "tls_version").split(","))
+    if text(seen, "have_ssl") != "YES" or not stays & offered or offered <= stays:
         return
     if text(seen, "performance_schema") == "OFF":
         evidence = "it takes old versions, and with performance_schema=OFF (a restart to switch on) nobody can say who needs them"
@@ -45,7 +46,7 @@ def _old_versions(facts: HostFacts) -> Iterator[Impact]:
             TIP, facts.host.name, "old-tls-clients", "would be refused from the first restart on", evidence, True
         )
         return
-    old = {client.who: client.tls for client in facts[CLIENTS] if client.tls and client.tls not in _CURRENT}
+    old = {client.who: client.tls for client in facts[CLIENTS] if client.tls and client.tls not in stays}
     for who, version in sorted(old.items()):
         evidence = f"a live session with {version}, though the server offers better"
         yield Impact(TIP, facts.host.name, who, "would be refused from the first restart on", evidence, widen=True)
