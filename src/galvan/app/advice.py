@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from galvan.app.desk import AUTHORITIES, Desk
+from galvan.app.planning import known_by
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.upkeep import memory, remarks
 from galvan.engine.estimate import Estimate
@@ -42,7 +43,7 @@ def switches(made: Plan, host: str) -> bool:
 
 def by_hand(desk: Desk, made: Plan, snapshot: Snapshot) -> Iterator[str]:
     """Raises Unreadable where a balancer cannot say under which name it knows a host."""
-    by_address = {host.address: host.name for host in desk.cluster.hosts}
+    by_address = known_by(snapshot)
     doors: dict[str, list[tuple[str, str, str]]] = {}
     for facts in snapshot.having(Role.LOAD_BALANCER):
         for server in facts[BALANCER]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LATER = (
     "galvan.model.changes", "galvan.model.trials", "galvan.model.findings", "galvan.model.tips", "galvan.cluster.optionfile",
-    "galvan.cluster.provider", "galvan.cluster.facts", "galvan.cluster.health", "galvan.cluster.balancer", "galvan.cluster.membership",
+    "galvan.cluster.provider", "galvan.cluster.precedence", "galvan.cluster.facts", "galvan.cluster.health", "galvan.cluster.balancer", "galvan.cluster.membership",
     "galvan.cluster.arbitrator", "galvan.cluster.links", "galvan.cluster.ownfile", "galvan.cluster.settle_arbitrator",
     "galvan.cluster.identity", "galvan.cluster.order", "galvan.cluster.settle", "galvan.pki.places", "galvan.pki.needs",
     "galvan.pki.chain", "galvan.pki.certificate", "galvan.pki.material", "galvan.pki.steps", "galvan.pki.judge", "galvan.tips",

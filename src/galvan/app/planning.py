@@ -30,11 +30,11 @@ async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, A
 
 def _under_way(snapshot: Snapshot) -> tuple[str, ...]:
     """Whose run holds the hosts: a member that is down may be one that it restarts, and is not to be started by hand."""
-    owners: dict[str, None] = {}
+    owners = []
     for facts in snapshot.having(Role.DATABASE):
         with suppress(Unreadable):
-            owners |= {owner: None for owner in [str(facts[MOMENT].get("lock") or "").strip()] if owner}
-    return tuple(f"locked by: {owner}" for owner in owners)
+            owners.append(str(facts[MOMENT].get("lock") or "").strip())
+    return tuple(f"locked by: {owner}" for owner in dict.fromkeys(owners) if owner)
 
 
 def order_of(snapshot: Snapshot) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def order_of(snapshot: Snapshot) -> tuple[str, ...]:
             clients[facts.host.name] = 2 * len([s for s in facts[SESSIONS] if s.client])
         except Unreadable:
             clients[facts.host.name] = 0
-    by_address = {said: f.host.name for f in snapshot.having(Role.DATABASE) for said in _addresses(f)}
+    by_address = known_by(snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
         try:
             preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
@@ -54,6 +54,11 @@ def order_of(snapshot: Snapshot) -> tuple[str, ...]:
         for name in preferred if len(preferred) == 1 else []:
             clients[str(name)] = clients.get(str(name), 0) + 1
     return host_order(snapshot, clients)
+
+
+def known_by(snapshot: Snapshot) -> dict[str, str]:
+    """Every address by which a balancer may know a database host, with the host's name."""
+    return {said: facts.host.name for facts in snapshot.having(Role.DATABASE) for said in _addresses(facts)}
 
 
 def _addresses(facts: HostFacts) -> frozenset[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from galvan.model import Backup, BadInput, Budget, Window
 
@@ -103,13 +103,13 @@ def _told(field: Field, read: Callable[[str], T]) -> T:
 
 def _budget(field: Field) -> Budget:
     said = field.mapping("flow_control", "p99_ms")
-    limits = {name: value.typed("float") for name, value in said.items()}
+    limits = {name: cast(float, value.typed("float")) for name, value in said.items()}
     if not limits:
         raise field.wrong("a budget needs a limit: flow_control (a share of time, as 0.2) or p99_ms")
     share = limits.get("flow_control")
-    if isinstance(share, float) and not 0 < share <= 1:
+    if share is not None and not 0 < share <= 1:
         raise said["flow_control"].wrong("a share of time lies above 0 and up to 1, as 0.2")
-    return Budget(**limits)  # type: ignore[arg-type]
+    return Budget(**limits)
 
 
 def _backup(field: Field) -> Backup:
