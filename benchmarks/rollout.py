@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from galvan import lab
 
 ROUNDS = int(os.environ.get("GALVAN_BENCH_ROUNDS", "5"))
 WRITERS, SETTLE, WATCH = 8, 10.0, "20"
+Carry = Callable[[Path, list[str]], tuple[float, float]]
 NOTABLE = 0.05  # seconds between two rows of a writer from which on they are looked at
 
 
@@ -74,8 +76,8 @@ def main() -> int:
     return 0
 
 
-def median(values: object) -> float:
-    return round(statistics.median(values), 3)  # type: ignore[call-overload]
+def median(values: Iterable[float]) -> float:
+    return round(statistics.median(values), 3)
 
 
 def show(number: int, ours: Run, hand: Run) -> None:
@@ -87,7 +89,7 @@ def show(number: int, ours: Run, hand: Run) -> None:
         print(f"  restart {turn} of {host}: writers waited {mine:.2f} s, by hand {theirs:.2f} s", flush=True)
 
 
-def measured(carry: object) -> Run:
+def measured(carry: Carry) -> Run:
     """One run on fresh hosts, with writers; nothing may be lost, or the figures mean nothing."""
     if lab.running():
         lab.reset(say=lambda text: None)
@@ -99,16 +101,15 @@ def measured(carry: object) -> Run:
         try:
             time.sleep(SETTLE)
             began = time.time()
-            seconds, watched = carry(Path(folder), prepared)  # type: ignore[operator]
+            seconds, watched = carry(Path(folder), prepared)
             time.sleep(5.0)  # the last member's stall may come late
         finally:
             report = lab.stop_load()
     if report.lost or not report.equal:
         raise SystemExit(f"transactions were lost: {report}")
     run = Run(seconds, watched, stalls(began))
-    name = carry.__name__  # type: ignore[attr-defined]
     print(
-        f"{name}: {seconds:.1f} s, longest stall {max(run.stalls.values()):.2f} s; of {report.acknowledged} transactions {report.failed} failed, "
+        f"{carry.__name__}: {seconds:.1f} s, longest stall {max(run.stalls.values()):.2f} s; of {report.acknowledged} transactions {report.failed} failed, "
         f"{report.ambiguous} ambiguous",
         flush=True,
     )

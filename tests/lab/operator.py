@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,13 @@ def hashes(more: str = "") -> dict[str, str]:
 def restarts(since: float) -> dict[str, int]:
     counted = f"journalctl -u mariadb -o cat --no-pager --since @{int(since)} | grep -c '^Started' || true"
     return {host.name: int(lab.execute(host.name, counted)) for host in lab.current().databases}
+
+
+def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.5)
 
 
 def synced() -> bool:

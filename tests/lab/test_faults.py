@@ -15,7 +15,7 @@ import pytest
 from galvan import lab
 from galvan.lab.podman import container
 
-from .operator import Operator, hashes, restarts, synced
+from .operator import Operator, hashes, restarts, synced, wait
 
 pytestmark = pytest.mark.lab
 Json = dict[str, Any]
@@ -142,10 +142,3 @@ def test_a_host_that_dies_in_the_middle_stops_the_run(operator: Operator) -> Non
 
 def host_is_up(name: str) -> bool:
     return any(host.name == name and host.running for host in lab.status())
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come back"
-        time.sleep(1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from galvan import lab
 
-from .operator import Operator, hashes, restarts, synced
+from .operator import Operator, hashes, restarts, synced, wait
 
 pytestmark = pytest.mark.lab
 GALERA = "/etc/mysql/mariadb.conf.d/60-galera.cnf"
@@ -38,13 +38,6 @@ def said(done: subprocess.CompletedProcess[str], code: int) -> str:
     text = done.stdout + done.stderr
     assert done.returncode == code, text
     return text
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.5)
 
 
 def test_a_member_that_is_not_synced(operator: Operator) -> None:
