@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from galvan.cluster import identity
 from galvan.cluster.arbitrator import MEMBERS, SETUP, configured, shown
 from galvan.cluster.facts import CONFIG, INSTALL, OWN_CONFIG, STATUS, VARIABLES
-from galvan.cluster.health import expected_members, may_return, number, series, text
+from galvan.cluster.health import expected_members, may_return, number, text
 from galvan.cluster.transfer import pin
 from galvan.model import (
     Blind,
@@ -83,13 +83,11 @@ def _dialled(facts: HostFacts, snapshot: Snapshot) -> Iterator[Need]:
     in these minutes: then two members have no link but through the third and fall apart when it restarts, or two links
     under two addresses, and the one that joins is turned away as a second of the same name.
 
-    From 11 on, and among more than three, a member leaves itself out: one that came back among strict ones took its own
-    handshake for a stranger with its own UUID and gave up on the way back: on 11.8 each time (without itself it joined),
-    on 10.11 with five hosts twice of two, with three never.
+    A member leaves itself out: one that came back among strict ones took its own handshake for a stranger with its own
+    UUID and gave up, on 11.8 each time, with five hosts of 10.11 twice of two.
     """
     host, reason = facts.host.name, "dials every other member itself; only for the two passes"
-    itself = series(text(facts[VARIABLES], "version")) < (11,) and expected_members(snapshot) <= 3
-    wanted = identity.everyone(facts, snapshot, itself)
+    wanted = identity.everyone(facts, snapshot, itself=False)
     differs = wanted != identity.dials(facts)
     if differs and not encrypts(facts):
         yield Setting(host, "mysqld", ADDRESS, wanted, Stage.FIRST_RESTART, TIP, reason)
