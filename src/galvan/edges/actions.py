@@ -91,10 +91,14 @@ _STOP = rf"""
 """Gate and stop in one exec; SIGKILL never."""
 _SAY_WHY = "journalctl -u {{unit}} -n 200 -o cat --no-pager | grep -E 'ERROR|Failed|unknown|Aborting' | tail -n 4 >&2; exit 1; }\n"
 _START = (
-    r"""systemctl reset-failed {{unit}} 2>/dev/null || true
-timeout {{start}} systemctl start {{unit}} </dev/null || { """
+    r"""began=$(date +%s)
+start() { systemctl reset-failed {{unit}} 2>/dev/null || true; timeout {{start}} systemctl start {{unit}} </dev/null; }
+turned_away() { journalctl -u {{unit}} --since "@$began" -o cat --no-pager | grep -q 'A node with the same UUID already exists'; }
+start || { turned_away && start; } || { turned_away && start; } || { """
     + _SAY_WHY
 )
+"""Among members of which some speak TLS only and some both, a joiner's link may be taken for a second one of its own, and it
+is turned away for a name that it made up itself; at its next start it makes up another (seen with five hosts)."""
 _NO_LEFTOVER = r"""logger -t galvan -- {{said}} || true
 systemctl unset-environment _WSREP_NEW_CLUSTER
 rm -f /run/mysqld/wsrep-new-cluster /run/mariadb-wsrep-new-cluster
