@@ -83,6 +83,27 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """A new connection that must be possible: the host `source` dials `address`:`port`, which is the host `target`.
+    `within`: seconds after the change."""
+
+    source: str
+    target: str
+    address: str
+    port: int
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deadman:
+    """The host undoes the step by itself, unless every reach was seen in time and, within `seconds`, a new connection of the
+    operator's came in. It does so without anybody's help: the operator's side may be dead by then."""
+
+    seconds: float
+    reaches: tuple[Reach, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A change as data, built from what was seen: `before` is what the undo restores."""
 
@@ -98,7 +119,7 @@ class Step:
     title: str
     disruption: Disruption = Disruption.NONE
     scope: Scope = Scope.HOST
-    deadman: float | None = None
+    deadman: Deadman | None = None
 
 
 def remaining(step: Step, seen: State) -> State:

@@ -90,6 +90,32 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A port that no role covers and that has to stay open all the same, on the hosts that are named (none: on all)."""
+
+    port: int
+    sources: tuple[str, ...]
+    protocol: str = "tcp"
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """Who comes from where, beside the hosts of galvan.yaml (networks in CIDR), and how strict the walls are."""
+
+    operators: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    replicas: tuple[str, ...] = ()
+    monitors: tuple[str, ...] = ()
+    also: tuple[Opening, ...] = ()
+    interface: str = ""  # only what comes in here reaches the ports; empty: any
+    own_address: bool = False  # only what is meant for the host's own address
+    new_per_second: int = 0  # new connections to the server's port, from each address; 0: no limit
+    allowlist: bool = True  # wsrep_allowlist, where the server has it
+    backend: str = "auto"  # nftables, iptables, firewalld, ufw
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -114,6 +140,7 @@ class Policy:
     window: tuple[Window, ...] = ()  # empty: at any time
     budget: Budget | None = None
     backup: Backup | None = None  # None: not asked for
+    firewall: Walls = Walls()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,11 @@ class Phase(IntEnum):
 
 
 class Stage(IntEnum):
-    """The order of a whole climb over all tips; the tens leave room for later tips (walls come first)."""
+    """The order of a whole climb over all tips; the tens leave room for later tips."""
 
+    COUNT = 10  # what a wall would refuse is counted; nothing is dropped
+    WALL = 12  # members' ports are for members: before any door is opened wider
+    JOIN = 14  # who may join is written down in the cluster itself
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
     STOP_CLEAR = 25  # only where an outage was allowed: every member stops, with the strict file lying ready
     START_STRICT = 26  # the last that stopped is bootstrapped, the others join it
@@ -48,10 +51,11 @@ class Stage(IntEnum):
     HAND_OUT = 60  # applications receive what they need to go the new way
     ACCOUNTS = 70  # REQUIRE SSL: once, replicated
     REFUSE = 80  # require_secure_transport, host by host
+    SHUT = 90  # what no rule lets in is dropped, host by host
 
     @property
     def phase(self) -> Phase:
-        if self in (Stage.PREPARE, Stage.FIRST_RESTART):
+        if self <= Stage.PREPARE or self is Stage.FIRST_RESTART:
             return Phase.WIDEN
         return Phase.SWITCH if self is Stage.HAND_OUT else Phase.NARROW
 

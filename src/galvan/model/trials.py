@@ -95,7 +95,22 @@ class Capture:
     marker: str
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Which ports of `address` can be reached from the vantage: those that answer, be it with a refusal; a wall is silent.
+
+    MATCHES where exactly `answering` did. `ports`: ranges, both ends included. `control`: an address and a port known to be
+    open, dialled again and again meanwhile: while it is silent, silence means nothing, and the trial is DEAD.
+    """
+
+    address: str
+    ports: tuple[tuple[int, int], ...]
+    answering: frozenset[int]
+    control: tuple[str, int]
+    protocol: str = "tcp"
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan
 
 
 @dataclass(frozen=True, slots=True)
