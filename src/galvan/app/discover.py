@@ -16,7 +16,9 @@ from galvan.edges.connections import UnknownKey, default_config
 from galvan.edges.inventories import aliases_in
 from galvan.edges.ssh import SshReader
 from galvan.engine.gather import gather
-from galvan.model import BadInput, Cluster, Fact, Host, HostFacts, Role, Shell, Sql, Unreadable
+from galvan.model import BadInput, Cluster, Fact, Host, HostFacts, Policy, Role, Shell, Sql, Unreadable, Walls
+from galvan.tips.firewall.facts import CALLER
+from galvan.tips.firewall.table import networks
 
 EVERYWHERE = frozenset(Role)
 MEMBERS: Fact[tuple[tuple[str, ...], ...]] = Fact(
@@ -46,7 +48,7 @@ WHO: Fact[Mapping[str, str]] = Fact(
     lambda output: _who(output),
     roles=EVERYWHERE,
 )
-FACTS = (VARIABLES, PLATFORM, MEMBERS, NEIGHBOURS, PEERS, WHO)
+FACTS = (VARIABLES, PLATFORM, MEMBERS, NEIGHBOURS, PEERS, WHO, CALLER)
 
 
 def _who(output: str) -> Mapping[str, str]:
@@ -76,7 +78,22 @@ async def discover(
     balancers = await _balancers(members, extra, aliases, config, notes)
     hosts = (*[host for host, _ in members], *balancers, *extra)
     said = str(first[VARIABLES].get("wsrep_cluster_name") or "galera")
-    return Found(Cluster(name or re.sub(r"[^A-Za-z0-9._-]", "-", said), hosts, ssh_config=config), tuple(notes))
+    policy = Policy(firewall=Walls(operators=_operators([facts for _, facts in members], notes)))
+    found = Cluster(name or re.sub(r"[^A-Za-z0-9._-]", "-", said), hosts, policy, ssh_config=config)
+    return Found(found, tuple(notes))
+
+
+def _operators(members: Sequence[HostFacts], notes: list[str]) -> tuple[str, ...]:
+    """From where the members see us come. Where they do not say, nothing is written, and no wall is planned."""
+    try:
+        seen = networks(facts[CALLER].address for facts in members)
+    except Unreadable:
+        return ()
+    notes.append(
+        f"operators are let in from {', '.join(seen)}, whence you come now (policy: firewall: operators); name the networks of "
+        "your colleagues there before you plan the firewall"
+    )
+    return seen
 
 
 def _whole(files: Sequence[str]) -> tuple[str, ...]:

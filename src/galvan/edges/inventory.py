@@ -188,7 +188,7 @@ def _policy(field: Field | None, accept: Field | None) -> Policy:
     return Policy(**values)
 
 
-_SHAPED = ("window", "budget", "backup")
+_SHAPED = ("window", "budget", "backup", "firewall")
 
 
 def _shaped(name: str, value: Field) -> object:
@@ -236,4 +236,6 @@ def dump(cluster: Cluster) -> str:
     if cluster.probe:
         kind, _, where = cluster.probe.password.name.partition(":")
         document["probe"] = {"user": cluster.probe.user, f"password_{kind}": where}
+    if networks := cluster.policy.firewall.operators:
+        document["policy"] = {"firewall": {"operators": list(networks)}}
     return yaml.safe_dump(document, sort_keys=False)

@@ -1,18 +1,21 @@
-"""What of galvan.yaml's policy is more than one value: maintenance windows, an error budget, an attested backup.
+"""What of galvan.yaml's policy is more than one value: maintenance windows, an error budget, an attested backup, walls.
 
 policy:
   window: ["Sat 22:00-04:00 Europe/Berlin", "Tue-Thu 02:00-04:00 UTC"]
   budget: {flow_control: 0.2, p99_ms: 250}
   backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
+  firewall: {operators: [192.0.2.0/24]}
 """
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Budget, Window
+from galvan.model import Backup, BadInput, Budget, Opening, Walls, Window
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -121,4 +124,55 @@ def _backup(field: Field) -> Backup:
     return Backup(int(str(age)), day, said["by"].text() if "by" in said else "")
 
 
-SHAPES: Mapping[str, Callable[[Field], object]] = {"window": _windows, "budget": _budget, "backup": _backup}
+def _walls(field: Field) -> Walls:
+    """policy: {firewall: {operators: [192.0.2.0/24], also: [{port: 9100, from: [10.0.9.0/24]}]}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Walls)))
+    values: dict[str, Any] = {name: said[name].typed("bool") for name in ("own_address", "allowlist") if name in said}
+    values |= {
+        name: _sources(said[name]) for name in ("operators", "applications", "replicas", "monitors") if name in said
+    }
+    if "new_per_second" in said:
+        values["new_per_second"] = said["new_per_second"].typed("int")
+    if "interface" in said:
+        values["interface"] = said["interface"].text(_INTERFACE, "eth0")
+    if "backend" in said:
+        values["backend"] = said["backend"].one_of("auto", "nftables", "iptables", "firewalld", "ufw")
+    if "also" in said:
+        values["also"] = tuple(_opening(item) for item in said["also"].items())
+    return Walls(**values)
+
+
+def _opening(field: Field) -> Opening:
+    said = field.mapping("port", "from", "protocol", "hosts")
+    if missing := sorted({"port", "from"} - said.keys()):
+        raise field.wrong(f"an opening needs {', '.join(missing)}, as in {{port: 9100, from: [10.0.9.0/24]}}")
+    port = said["port"].typed("int")
+    if not isinstance(port, int) or not 0 < port < 65536:
+        raise said["port"].wrong("a port is a number from 1 to 65535")
+    protocol = said["protocol"].one_of("tcp", "udp") if "protocol" in said else "tcp"
+    hosts = tuple(item.text() for item in said["hosts"].items()) if "hosts" in said else ()
+    return Opening(port, _sources(said["from"]), protocol, hosts)
+
+
+def _sources(field: Field) -> tuple[str, ...]:
+    """Networks, none of which is empty, and none of which holds another: one of the two would be a slip."""
+    found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+    for item in field.items():
+        text = item.text()
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as why:
+            raise item.wrong(f"{text!r} is no network ({why}); as in 10.0.3.0/24 or 10.0.3.7") from None
+        for other in found:
+            if other.version == network.version and other.overlaps(network):
+                raise item.wrong(f"{text} and {other} overlap: name the wider one alone")
+        found.append(network)
+    if not found:
+        raise field.wrong("names no network: leave it out, or name one, as in 10.0.3.0/24")
+    return tuple(map(str, found))
+
+
+_INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
+SHAPES: Mapping[str, Callable[[Field], object]] = {
+    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls,
+}  # fmt: skip

@@ -15,7 +15,20 @@ from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
-from galvan.model import Attempt, Cluster, Host, HostFacts, Listening, Outcome, Role, SecretRef, Sql, Trial, Unreadable
+from galvan.model import (
+    Attempt,
+    Capture,
+    Cluster,
+    Host,
+    HostFacts,
+    Listening,
+    Outcome,
+    Role,
+    SecretRef,
+    Sql,
+    Trial,
+    Unreadable,
+)
 
 OPERATOR = "operator"
 SCHEMA = "galvan_probe"
@@ -106,8 +119,9 @@ class SshProber:
             raise Unreadable(f"{host}: {err.decode(errors='replace').strip()}")
         return out
 
-    async def _mark(self, host: str, marker: str) -> None:
-        """One row through the group's channel, and one statement over the server's port as a client sends it."""
+    async def _mark(self, vantage: str, asked: Capture) -> None:
+        """One row through the group's channel, and where the server's port is tapped a statement as a client sends it."""
+        host, marker = asked.host, asked.marker
         arbitrates = self._host(host).role is Role.ARBITRATOR  # it takes no statement, and hears the others' rows
         target = self._cluster.having(Role.DATABASE)[0] if arbitrates else self._host(host)
         async with self._marking:  # the schema once: its DDL would abort another host's row
@@ -117,17 +131,20 @@ class SshProber:
         said = literal(marker)
         row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
-        if (probe := self._cluster.probe) and not arbitrates:
-            await self._say(target, marker, probe.user, self._secret(probe.password))
+        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
+            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
 
-    async def _say(self, host: Host, marker: str, user: str, password: str) -> None:
-        """Over TLS where it is offered, as any client would."""
+    async def _port(self, host: Host) -> int:
         if host.name not in self._ports:
             said = (await self._ssh.read(host, [VARIABLES]))[VARIABLES.id]
             if isinstance(said, Unreadable):
                 raise said
             self._ports[host.name] = server_port(HostFacts(host, {VARIABLES.id: VARIABLES.parse(said)}))
-        async with connected(self, OPERATOR, host.address, self._ports[host.name], 5.0) as line:
+        return self._ports[host.name]
+
+    async def _say(self, vantage: str, host: Host, marker: str, user: str, password: str) -> None:
+        """Over TLS where it is offered, as any client would."""
+        async with connected(self, vantage, host.address, await self._port(host), 5.0) as line:
             session = await Session.open(line)
             try:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -72,7 +72,7 @@ class Ssh(SshReader):
         resolve: Callable[[SecretRef], str], sign: Callable[[str, Signed], str],
     ) -> None:  # fmt: skip
         super().__init__(cluster, known)
-        self._run, self._resolve, self._sign = run, resolve, sign
+        self._run, self._resolve, self._sign, self._cluster = run, resolve, sign, cluster
         self.exec, self.run, self.connect = self._connections.exec, self._connections.run, self._connections.connect
 
     async def act(self, host: Host, action: Action, wave: str) -> str:
@@ -81,6 +81,18 @@ class Ssh(SshReader):
         out, err, code = await self.exec(host, text, limit)
         if code == actions.REFUSED and isinstance(action, Restart):
             raise Unsafe(f"{host.name} was not {action.how.done}: {err.strip() or 'its server did not answer'}")
+        if code:
+            raise NotHealed(f"{host.name}: {describe(action)} failed: {err.strip() or f'exit status {code}'}")
+        return out
+
+    async def act_anew(self, host: Host, action: Action, wave: str) -> str:
+        """One that was open before proves nothing about who may come in now."""
+        text, limit = await self._script(host, action, wave)
+        connections = Connections(self._cluster)
+        try:
+            out, err, code = await connections.exec(host, text, limit)
+        finally:
+            await connections.close()
         if code:
             raise NotHealed(f"{host.name}: {describe(action)} failed: {err.strip() or f'exit status {code}'}")
         return out

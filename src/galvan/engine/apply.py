@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from galvan.cluster.order import OUTAGE, Wave
+from galvan.engine.deadman import guarded
 from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
@@ -136,6 +137,9 @@ async def act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], c
         if actions:
             begun.append(step)
             crew.say(wave.id, step.title)
+        if step.deadman:
+            await guarded(step, step.deadman, host, crew, wave.id)
+            continue
         for action in actions:
             await crew.remote.act(host, action, wave.id)
 

@@ -16,11 +16,13 @@ from galvan.model import (
     Action,
     BadInput,
     Content,
+    Deadman,
     Disruption,
     Fact,
     How,
     Impact,
     PutFile,
+    Reach,
     Restart,
     RestoreFile,
     Rung,
@@ -80,7 +82,7 @@ def _step(step: Step) -> Json:
         "undo": [_action(action) for action in step.undo],
         "disruption": step.disruption.name.lower(),
         "scope": step.scope.value,
-        "deadman": step.deadman,
+        "deadman": asdict(step.deadman) if step.deadman else None,
     }
 
 
@@ -127,8 +129,12 @@ def _step_from(said: Json, host: str, stage: Stage, facts: Facts) -> Step:
         id=said["id"], tip=said["tip"], host=host, stage=stage, read=facts[said["read"]], before=said["before"],
         want=said["want"], do=tuple(map(_action_from, said["do"])), undo=tuple(map(_action_from, said["undo"])),
         title=said["title"], disruption=Disruption[said["disruption"].upper()], scope=Scope(said["scope"]),
-        deadman=said["deadman"],
+        deadman=_deadman_from(said["deadman"]),
     )  # fmt: skip
+
+
+def _deadman_from(said: Json | None) -> Deadman | None:
+    return Deadman(said["seconds"], tuple(Reach(**reach) for reach in said["reaches"])) if said else None
 
 
 def _action_from(said: Json) -> Action:

@@ -47,7 +47,7 @@ async def watch(
             seen, since, opened = {impact.who: impact for impact in found}, now, time.monotonic()
         quiet = time.monotonic() - opened
         if quiet >= window:
-            return tuple(ledger.outstanding(tip.id))
+            return tuple(i for i in ledger.outstanding(tip.id) if not (tip.settled and tip.settled(i, now)))
         if time.monotonic() - start >= STRETCH * window:
             return tuple(seen.values())
         await asyncio.sleep(min(poll, max(window / 5, 0.05)))

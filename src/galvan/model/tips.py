@@ -28,6 +28,7 @@ class Tip:
     proofs: Callable[[Snapshot], Iterator[Proof]]
     moved: Callable[[Snapshot], Iterator[str]] | None = None  # who is seen going the new way
     """Where it is given, NARROW waits until nobody is seen on the old way."""
+    settled: Callable[[Impact, Snapshot], bool] | None = None  # has what an earlier watch saw been seen to by now?
 
 
 class Reader(Protocol):
@@ -40,6 +41,10 @@ class Remote(Reader, Protocol):
     """Also carries out actions; `wave` names the place where what was there before is kept."""
 
     async def act(self, host: Host, action: Action, wave: str) -> str: ...
+
+    async def act_anew(self, host: Host, action: Action, wave: str) -> str:
+        """As `act`, over a new connection of its own, which is closed afterwards."""
+        ...
 
 
 class Prober(Protocol):

@@ -38,7 +38,7 @@ class Wire:
     secret: the value of a named secret, asked at the moment of use.
     run: (vantage, script) → what a POSIX shell script printed on that host.
     record: (host, ports, seconds) → a libpcap capture of these TCP ports.
-    mark: (host, marker) → writes the marker into the database there.
+    mark: (vantage, what is recorded) → writes its marker into the database there, and says it over a server's port from the vantage.
     Each may raise GalvanError, OSError or TimeoutError: the trial is then DEAD, with the reason.
     """
 
@@ -48,7 +48,7 @@ class Wire:
         secret: Callable[[SecretRef], str],
         run: Callable[[str, str], Awaitable[str]],
         record: Callable[[str, tuple[int, ...], float], Awaitable[bytes]],
-        mark: Callable[[str, str], Awaitable[None]],
+        mark: Callable[[str, Capture], Awaitable[None]],
         *,
         dial_timeout: float = DIAL,
         limit: float = LIMIT,
@@ -59,7 +59,7 @@ class Wire:
         self._dial, self._limit, self._seconds = dial_timeout, limit, seconds
 
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
-        """Tries it once from `vantage` (for a Capture, the host in it is the vantage)."""
+        """Tries it once from `vantage` (a Capture is taken on the host in it, and the marker said from the vantage)."""
         limit = self._seconds + MARGIN if isinstance(attempt, Capture) else self._limit
         try:
             async with asyncio.timeout(limit):
@@ -83,7 +83,11 @@ class Wire:
         if isinstance(attempt, GroupHello):
             return await group.group_hello(self._dialer, vantage, attempt, self._run, self._dial)
         if isinstance(attempt, Capture):
-            return await capture.capture(attempt, self._record, self._mark, self._seconds)
+
+            async def mark(asked: Capture) -> None:
+                await self._mark(vantage, asked)
+
+            return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Listening):
             return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
         assert_never(attempt)

@@ -15,7 +15,7 @@ MARKS = (0.3, 0.5, 0.7)  # when the marker is written, as parts of the recording
 async def capture(
     asked: Capture,
     record: Callable[[str, tuple[int, ...], float], Awaitable[bytes]],
-    mark: Callable[[str, str], Awaitable[None]],
+    mark: Callable[[Capture], Awaitable[None]],
     seconds: float = SECONDS,
 ) -> Trial:
     """Records for `seconds` and judges what was seen.
@@ -39,9 +39,9 @@ async def _taken(
     return await record(asked.host, asked.ports, seconds)
 
 
-async def _marks(asked: Capture, mark: Callable[[str, str], Awaitable[None]], seconds: float) -> None:
+async def _marks(asked: Capture, mark: Callable[[Capture], Awaitable[None]], seconds: float) -> None:
     before = 0.0
     for part in MARKS:
         await asyncio.sleep((part - before) * seconds)
-        await mark(asked.host, asked.marker)
+        await mark(asked)
         before = part

@@ -27,8 +27,9 @@ _UP = frozenset({Outcome.ACCEPTED, Outcome.CLEAR})  # a server that answers: ove
 
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
-    vantage, probe = nearest(snapshot), snapshot.cluster.probe or NO_PROBE
+    probe = snapshot.cluster.probe or NO_PROBE
     for facts in snapshot.having(Role.DATABASE):
+        vantage = nearest(snapshot, facts)
         host, address = facts.host.name, facts.host.address
         port = server_port(facts)
         hello = ClientHello(address, port, "TLSv1.2")
@@ -50,6 +51,6 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
             vantage, Served(address, port, sha256, authority, address), frozenset({Outcome.MATCHES}), hello, _UP,
         )  # fmt: skip
         yield Proof(
-            f"client_tls.wire@{host}", TIP, f"port {port} of {host} carries TLS only, after the greeting", host, "operator",
+            f"client_tls.wire@{host}", TIP, f"port {port} of {host} carries TLS only, after the greeting", host, vantage,
             Capture(host, (port,), f"galvan-marker-{host}-{port}"), frozenset({Outcome.ENCRYPTED}), hello, _UP, Weight.MARK,
         )  # fmt: skip

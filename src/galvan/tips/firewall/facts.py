@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,15 +143,15 @@ CONTROL: Fact[State] = Fact(
         "for t in nft iptables ip6tables iptables-restore ip6tables-restore firewall-cmd ufw unshare socat systemd-run; do\n"
         "  command -v $t >/dev/null && echo has-$t=yes || echo has-$t=no\ndone\n"
         "echo iptables-kind=$(iptables -V 2>/dev/null | sed 's/.*(\\(.*\\)).*/\\1/')\n"
-        "v=$(iptables -S 2>/dev/null | grep -v -e GALVAN -e '^-P [A-Z]* ACCEPT$' -e '^-N ' | grep -c -e '^-A INPUT' -e '^-P INPUT'); echo iptables-rules=${v:-0}\n"
-        "l=$(command -v iptables-legacy-save >/dev/null && grep -qs filter /proc/net/ip_tables_names && iptables-legacy-save -t filter 2>/dev/null | grep -c '^-A INPUT'); echo legacy-rules=${l:-0}\n"
-        "n=$(nft -j list chains 2>/dev/null | tr '{' '\\n' | grep '\"hook\": \"input\"' | grep -v -e '\"table\": \"galvan' -e '\"table\": \"firewalld\"' -e '\"table\": \"filter\"' | grep -c 'type\": \"filter'); echo nft-chains=${n:-0}"
+        "v=$(case $(iptables -V 2>/dev/null) in *nf_tables*) iptables-save -t filter 2>/dev/null ;; esac | grep -v GALVAN | grep -c -e '^-A INPUT' -e '^:INPUT DROP'); echo iptables-rules=${v:-0}\n"
+        "l=$(command -v iptables-legacy-save >/dev/null && grep -qs filter /proc/net/ip_tables_names && iptables-legacy-save -t filter 2>/dev/null | grep -v GALVAN | grep -c '^-A INPUT'); echo legacy-rules=${l:-0}\n"
+        'n=$(nft -j list chains 2>/dev/null | tr \'{\' \'\\n\' | grep \'"hook": "input"\' | grep -v -e \'"table": "galvan\' -e \'"table": "firewalld"\' -e \'"table": "filter"\' | grep -c \'type": "filter\'); echo nft-chains=${n:-0}'
     ),
     lines,
     roles=HOSTS,
 )
 """Which firewalls are there, which run, and which of them hold rules of their own about what comes in."""
-RULESET: Fact[tuple[Mapping[str, Any], ...]] = Fact(
+RULESET: Fact[Sequence[Mapping[str, Any]]] = Fact(
     "firewall.ruleset",
     Shell("command -v nft >/dev/null || { echo '{\"nftables\": []}'; exit 0; }; nft -j list ruleset"),
     lambda output: _ruleset(output),
@@ -161,24 +161,28 @@ RULESET: Fact[tuple[Mapping[str, Any], ...]] = Fact(
 """The whole nftables ruleset (that of iptables-nft and firewalld is in it), as `nft -j` prints it."""
 
 
-def _ruleset(output: str) -> tuple[Mapping[str, Any], ...]:
+def _ruleset(output: str) -> Sequence[Mapping[str, Any]]:
     try:
         return tuple(json.loads(output)["nftables"])
     except (ValueError, KeyError, TypeError) as wrong:
         raise Unreadable(f"nft did not print its rules: {wrong}") from None
 
 
-LEGACY: Fact[str] = Fact(
-    "firewall.legacy",
-    Shell(
+SAVED: Fact[str] = Fact(
+    "firewall.saved",
+    Shell(  # the legacy tables are only asked where they are in use: asking would make them
         "for t in iptables ip6tables; do\n"
-        "  case $($t -V 2>/dev/null) in *legacy*) echo \"# $t\"; $t-save -t filter 2>/dev/null ;; esac\ndone; true"
+        "  [ $t = iptables ] || echo '# ip6tables'\n"
+        "  case $($t -V 2>/dev/null) in *nf_tables*) $t-save -t filter 2>/dev/null ;; esac\n"
+        "  [ $t = iptables ] && n=ip_tables_names || n=ip6_tables_names\n"
+        "  if grep -qsx filter /proc/net/$n; then for s in $t-legacy-save $t-save; do command -v $s >/dev/null && { $s -t filter 2>/dev/null; break; }; done; fi\n"
+        "done; true"
     ),
     str,
     stable=False,
     roles=HOSTS,
 )
-"""The rules of legacy iptables, which nftables does not show; empty where there are none."""
+"""What iptables-save and ip6tables-save print of their tables `filter`: nft cannot print all that stands there."""
 BYPASS: Fact[tuple[str, ...]] = Fact(
     "firewall.bypass",
     Shell(
@@ -189,3 +193,64 @@ BYPASS: Fact[tuple[str, ...]] = Fact(
     roles=HOSTS,
 )
 """What is led past the input rules: published container ports reach their container by DNAT and are never asked here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Somebody whom the wall would refuse, as the host counted: packets of new connections, by protocol and port."""
+
+    address: str
+    protocol: str
+    port: int
+    times: int
+
+
+def peers(output: str) -> tuple[Peer, ...]:
+    """What `nft -j list set` printed for each set of the count, then the lists of the module `recent`."""
+    found = []
+    for line in output.splitlines():
+        if line.startswith("{"):
+            for row in _ruleset(line):
+                found += [_peer(element) for element in row.get("set", {}).get("elem", [])]
+        elif line.startswith("recent "):
+            _, name, address, times = line.split()
+            found.append(
+                Peer(address, "tcp" if name.rpartition("_")[2] != "0" else "", int(name.rpartition("_")[2]), int(times))
+            )
+    return tuple(found)
+
+
+def _peer(element: Any) -> Peer:
+    said = element["elem"] if isinstance(element, dict) and "elem" in element else {"val": element}
+    address, *rest = said["val"]["concat"]
+    times = said.get("counter", {}).get("packets", 0)
+    return Peer(str(address), str(rest[0]), int(rest[1]) if len(rest) > 1 else 0, int(times))
+
+
+COUNTED: Fact[tuple[Peer, ...]] = Fact(
+    "firewall.counted",
+    Shell(
+        "for s in peers_ip peers_ip6 odd_ip odd_ip6; do nft -j list set inet galvan_watch $s 2>/dev/null; done\n"
+        'for f in /proc/net/xt_recent/galvan_*; do [ -e "$f" ] && sed -n "s/^src=\\([^ ]*\\) .*oldest_pkt: \\([0-9]*\\) .*/recent ${f##*/} \\1 \\2/p" $f; done; true'
+    ),
+    peers,
+    stable=False,
+    roles=HOSTS,
+)
+"""Exactly and per peer; empty while nothing counts."""
+OBJECT: Fact[State] = Fact(
+    "firewall.object",
+    Shell(
+        "systemctl is-active -q firewalld 2>/dev/null || { echo object=no; echo unsaved=no; exit 0; }\n"
+        "firewall-cmd --get-policies | tr ' ' '\\n' | grep -qx galvan && { echo object=yes; echo unsaved=no; exit 0; }\n"
+        "echo object=no\n"
+        "for k in --list-all-zones --list-all-policies --direct; do\n"
+        "  [ $k = --direct ] && k='--direct --get-all-rules'\n"
+        "  r=$(firewall-cmd $k 2>/dev/null | grep -v '^  interfaces:' | sed 's/ (.*active)$//; s/ (active)$//')\n"
+        "  p=$(firewall-cmd --permanent $k 2>/dev/null | grep -v '^  interfaces:' | sed 's/ (.*active)$//; s/ (active)$//')\n"
+        '  [ "$r" = "$p" ] || { echo unsaved=yes; exit 0; }\ndone; echo unsaved=no'
+    ),
+    lines,
+    roles=HOSTS,
+)
+"""firewalld: is Galvan's policy object known, and does anything run that a reload would lose?"""

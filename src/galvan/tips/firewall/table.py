@@ -126,7 +126,9 @@ def _of(snapshot: Snapshot, role: Role) -> Iterator[str]:
 
 def literal(host: Host) -> tuple[str, ...]:
     """The addresses that galvan.yaml names. Raises Unreadable where it names none: a name may mean another host tomorrow."""
-    found = tuple(str(ipaddress.ip_address(said.partition("%")[0])) for said in (host.address, *host.names) if is_address(said))
+    found = tuple(
+        str(ipaddress.ip_address(said.partition("%")[0])) for said in (host.address, *host.names) if is_address(said)
+    )
     if not found:
         raise Unreadable(
             f"{host.name} has no address in galvan.yaml, only the name {host.address}, and a wall knows addresses: add one "
@@ -141,6 +143,13 @@ def sources(facts: HostFacts) -> tuple[str, ...]:
     told = identity.bare(str(facts[VARIABLES].get("wsrep_node_address") or "")) if host.role is Role.DATABASE else ""
     said = [a for a in (host.address, *host.names, told) if is_address(a)]
     return tuple(dict.fromkeys(said or identity.addresses(facts)))
+
+
+def whereabouts(snapshot: Snapshot) -> Iterator[tuple[Host, tuple[str, ...]]]:
+    """Every host that dials others, and from which addresses."""
+    seen = {facts.host.name: facts for facts in snapshot.having(*MEMBERS)}
+    for host in snapshot.cluster.having(*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION, Role.OUTSIDER):
+        yield host, sources(seen[host.name]) if host.name in seen else literal(host)
 
 
 def networks(said: Iterable[str]) -> tuple[str, ...]:
@@ -158,6 +167,11 @@ def networks(said: Iterable[str]) -> tuple[str, ...]:
             raise Unreadable(f"{text!r} is no network") from None
         v4.append(network) if isinstance(network, ipaddress.IPv4Network) else v6.append(network)
     return (*map(str, ipaddress.collapse_addresses(v4)), *map(str, ipaddress.collapse_addresses(v6)))
+
+
+def holds(allow: Allow, addresses: Iterable[str]) -> bool:
+    """Does it let in somebody who dials from any of these?"""
+    return any(ipaddress.ip_address(a) in ipaddress.ip_network(n) for a in addresses for n in allow.sources)
 
 
 def is_address(text: str) -> bool:
@@ -223,5 +237,3 @@ def _heard(facts: HostFacts, processes: frozenset[str]) -> Iterator[Listener]:
 
 def _number(value: object) -> tuple[int, ...]:
     return (int(str(value)),) if str(value or "").isdigit() and int(str(value)) else ()
-
-

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.identity import group_port
-from galvan.cluster.vantage import nearest, peer_of
+from galvan.cluster.vantage import outside, peer_of
 from galvan.model import Capture, GroupHello, HostFacts, Listening, Outcome, Proof, Served, Snapshot, Weight
 from galvan.pki import judge
 from galvan.pki.places import on_server
@@ -17,18 +17,17 @@ _MEMBER = frozenset({Outcome.ACCEPTED, Outcome.CLEAR})  # a member is let in; wh
 
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
-    outside = nearest(snapshot)
     for facts in snapshot.having(*MEMBERS):
         host, address, port = facts.host.name, facts.host.address, group_port(facts)
-        peer = peer_of(host, snapshot)
+        peer, near = peer_of(host, snapshot), outside(snapshot, facts)
         member, client = (_hello(address, port, snapshot.of(peer), name) for name in ("cluster", "client"))
         yield Proof(
             f"replication_tls.strict-listener@{host}", TIP, f"the provider of {host} takes no clear text", host, peer,
             Listening(host), frozenset({Outcome.ENCRYPTED}), member, _MEMBER,
         )  # fmt: skip
         for who, stranger, vantage in (
-            ("no-certificate", GroupHello(address, port, "none"), outside),
-            ("foreign-authority", GroupHello(address, port, "foreign"), outside),
+            ("no-certificate", GroupHello(address, port, "none"), near),
+            ("foreign-authority", GroupHello(address, port, "foreign"), near),
             ("client-certificate", client, peer),
         ):
             yield Proof(
@@ -40,7 +39,7 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
         authority = judge.trust(facts, snapshot, "cluster")
         yield Proof(
             f"replication_tls.served-certificate@{host}", TIP, f"{host} shows its peers the certificate of its file", host,
-            outside, Served(address, port, sha256, authority, address, group=True), frozenset({Outcome.MATCHES}), member, _MEMBER, control_vantage=peer,
+            near, Served(address, port, sha256, authority, address, group=True), frozenset({Outcome.MATCHES}), member, _MEMBER, control_vantage=peer,
         )  # fmt: skip
         yield Proof(
             f"replication_tls.wire@{host}", TIP, f"port {port} of {host} carries TLS only", host, peer,
