@@ -233,6 +233,12 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
     up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
     up.add_argument("--arbitrator", action="store_true", help="a host arb1 with garbd beside the database hosts")
+    up.add_argument(
+        "--firewall",
+        default="",
+        metavar="F[,F…]",
+        help="nftables, iptables, legacy, firewalld or ufw at work on the database hosts",
+    )
     down = what.add_parser("down", help="take it away")
     down.add_argument("--purge", action="store_true", help="the images too")
     what.add_parser("reset", help="fresh hosts with the same options")

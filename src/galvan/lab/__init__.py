@@ -43,9 +43,12 @@ def up(
     ipv6: bool = False,
     odd: bool = False,
     arbitrator: bool = False,
+    firewall: str = "",
 ) -> Lab:
-    """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else."""
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet or own_subnet(ipv6), odd, arbitrator), say)
+    """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else.
+    `firewall`: what is in charge on the database hosts, one word or one for each host by commas."""
+    subnet = subnet or own_subnet(ipv6)
+    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet, odd, arbitrator, firewall), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

@@ -42,7 +42,7 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
     kinds = {(recipe.name, recipe.release): recipe for recipe in images}
     public = _operator_key(lab)
     lines = together(
-        lambda host: _make_one(lab, host, kinds["db" if host.role == "database" else "tools", host.release], public),
+        lambda host: _make_one(lab, host, kinds[host.image, host.release], public),
         lab.hosts,
     )
     write_private(lab.known_hosts, "".join(lines))

@@ -11,7 +11,7 @@ from pathlib import Path
 from galvan.lab.errors import LabError
 from galvan.lab.paths import cache_dir, one_builder
 from galvan.lab.podman import podman, run, tarball, together
-from galvan.lab.recipes import Recipe, database, tools
+from galvan.lab.recipes import KINDS, Recipe
 from galvan.lab.topology import Say
 
 APT = Path("/etc/apt")
@@ -21,9 +21,9 @@ SKIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/
 ACQUIRE = re.compile(r'^Acquire::(Check-|Retries|ForceIPv|https?::|socks::)\S* "[^"]+";$')
 
 
-def ensure(releases: Iterable[str], say: Say) -> tuple[Recipe, ...]:
-    """The database image and the tools image of each release, built at the same time where they are missing."""
-    recipes = tuple(make(release) for release in sorted(releases) for make in (database, tools))
+def ensure(kinds: Iterable[tuple[str, str]], say: Say) -> tuple[Recipe, ...]:
+    """The images that are asked for, by kind and release, built at the same time where they are missing."""
+    recipes = tuple(KINDS[kind](release) for kind, release in sorted(kinds))
     with one_builder():
         together(lambda recipe: _ensure_one(recipe, say), recipes)
     return recipes

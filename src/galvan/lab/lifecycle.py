@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from galvan.lab import arbitrator, balancer, galera, hosts, images, topology
+from galvan.lab import arbitrator, balancer, firewalls, galera, hosts, images, topology
 from galvan.lab.errors import LabError
 from galvan.lab.paths import alone, state_dir, write_private
 from galvan.lab.podman import check_tools, together
@@ -112,7 +112,7 @@ def _not_anothers() -> None:
 def _make(options: Options, say: Say) -> Lab:
     began = time.monotonic()
     lab = topology.lab_of(options, state_dir())
-    recipes = images.ensure({host.release for host in lab.hosts}, say)
+    recipes = images.ensure({(host.image, host.release) for host in lab.hosts}, say)
     with ExitStack() as undo:
         undo.callback(hosts.forget, lab.state)
         undo.callback(hosts.remove)
@@ -125,6 +125,7 @@ def _make(options: Options, say: Say) -> Lab:
         say(f"cluster: starting {options.nodes} members, SST by {options.sst}")
         galera.start(lab)
         arbitrator.start(lab)
+        firewalls.start(lab)
         say("balancer: opening lb1:3307")
         balancer.start(lab)
         write_private(lab.state / "lab.json", topology.dump(lab))

@@ -11,6 +11,8 @@ COMMON = "systemd systemd-sysv dbus openssh-server sudo socat openssl rsync ipro
 DATABASE = "mariadb-server mariadb-backup galera-4 galera-arbitrator-4 stunnel4 bsdutils ca-certificates"
 TOOLS = "haproxy python3 python3-pymysql python3-sqlalchemy mariadb-client galera-arbitrator-4 bsdutils ca-certificates"
 
+FIREWALLS = "iptables iptables-persistent firewalld ufw"
+
 SSHD = """\
 HostKey /etc/ssh/ssh_host_ed25519_key
 HostKey /etc/ssh/ssh_host_ecdsa_key
@@ -147,6 +149,13 @@ def database(release: str) -> Recipe:
     return Recipe("db", release, _packages(DATABASE), files, FINISH + DATABASE_FINISH)
 
 
+def walled(release: str) -> Recipe:
+    """A database host with every firewall that Debian has; each switched off until a lab asks for it."""
+    plain = database(release)
+    finish = plain.finish + "systemctl disable firewalld ufw netfilter-persistent nftables >/dev/null 2>&1 || true\n"
+    return Recipe("walled", release, tuple(sorted({*plain.packages, *FIREWALLS.split()})), plain.files, finish)
+
+
 def tools(release: str) -> Recipe:
     return Recipe("tools", release, _packages(TOOLS), _common_files(), FINISH)
 
@@ -160,3 +169,6 @@ def _common_files() -> tuple[File, ...]:
         File("/etc/ssh/sshd_config.d/10-lab.conf", SSHD),
         File("/etc/systemd/journald.conf.d/lab.conf", JOURNAL),
     )
+
+
+KINDS = {"db": database, "walled": walled, "tools": tools}

@@ -17,6 +17,8 @@ Say: TypeAlias = Callable[[str], object]
 
 RELEASES = ("bookworm", "trixie")
 SST_METHODS = ("mariabackup", "rsync")
+FIREWALLS = ("nftables", "iptables", "legacy", "firewalld", "ufw")
+"""`legacy`: the iptables of old, on a host without nft."""
 SUBNET, SUBNET6 = "10.89.77.0/24", "fd89:77::/64"
 LIMITS = (2, 5)
 
@@ -44,6 +46,7 @@ class Options:
     subnet: str = field(default_factory=own_subnet)
     odd: bool = False  # paths, ports, names and spellings as nobody would expect them
     arbitrator: bool = False
+    firewall: str = ""
 
     def check(self) -> None:
         if not LIMITS[0] <= self.nodes <= LIMITS[1]:
@@ -55,6 +58,11 @@ class Options:
             raise LabError(f"{self.release} names {len(self.releases)} releases for {self.nodes} database hosts")
         if self.sst not in SST_METHODS:
             raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
+        for word in filter(None, self.firewalls):
+            if word not in FIREWALLS:
+                raise LabError(f"the lab knows no firewall {word!r}: choose of {', '.join(FIREWALLS)}")
+        if len(self.firewalls) != self.nodes:
+            raise LabError(f"{self.firewall} names {len(self.firewalls)} firewalls for {self.nodes} database hosts")
         try:
             network = ipaddress.ip_network(self.subnet)
         except ValueError as error:
@@ -69,6 +77,12 @@ class Options:
         return named * self.nodes if len(named) == 1 else named
 
     @property
+    def firewalls(self) -> tuple[str, ...]:
+        """Of each database host, in order."""
+        named = tuple(self.firewall.split(","))
+        return named * self.nodes if len(named) == 1 else named
+
+    @property
     def ipv6(self) -> bool:
         return ":" in self.subnet
 
@@ -79,6 +93,12 @@ class Host:
     role: str  # database, arbitrator, load_balancer, application, outsider
     address: str
     release: str = RELEASES[0]
+    firewall: str = ""
+
+    @property
+    def image(self) -> str:
+        """The kind of image that it is made from."""
+        return ("walled" if self.firewall else "db") if self.role == "database" else "tools"
 
     @property
     def url(self) -> str:
@@ -129,7 +149,8 @@ class Lab:
 def hosts_of(options: Options) -> tuple[Host, ...]:
     """Pure: every host has the same address in every lab of the same subnet."""
     base, releases = ipaddress.ip_network(options.subnet).network_address, options.releases
-    members = [Host(f"db{n}", "database", str(base + 10 + n), r) for n, r in enumerate(releases, 1)]
+    kinds = zip(releases, options.firewalls, strict=True)
+    members = [Host(f"db{n}", "database", str(base + 10 + n), *kind) for n, kind in enumerate(kinds, 1)]
     others = [("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66)]
     others += [("arb1", "arbitrator", 41)] if options.arbitrator else []
     return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))
