@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 
 from galvan.cluster.arbitrator import RUNNING
 from galvan.cluster.facts import VARIABLES
@@ -15,6 +16,7 @@ from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
+from galvan.edges.wire.scan import here
 from galvan.model import (
     Attempt,
     Capture,
@@ -24,6 +26,7 @@ from galvan.model import (
     Listening,
     Outcome,
     Role,
+    Scan,
     SecretRef,
     Sql,
     Trial,
@@ -46,11 +49,13 @@ class SshProber:
         self._marking, self._marked = asyncio.Lock(), False
         self._ports: dict[str, int] = {}
         self._dialled: dict[str, str] = {}
-        self._wire = Wire(self, secret, self._run, self._record, self._mark)
+        self._wire = Wire(self, secret, self._run, self._record, self._mark, ask=self._ask)
 
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
         if isinstance(attempt, Listening):
             return await self._listening(attempt)
+        if isinstance(attempt, Scan) and vantage == OPERATOR:
+            attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
 
     async def dial(self, vantage: str, address: str, port: int, timeout: float) -> tuple[Source, Sink]:
@@ -84,6 +89,13 @@ class SshProber:
             self._dialled[address] = str(peer[0]) if peer else address
         return self._dialled[address]
 
+    async def _known_targets(self, asked: Scan) -> Scan:
+        try:
+            address, control = await self._known_here(asked.address), await self._known_here(asked.control[0])
+        except Unreadable:  # neither the name nor its host: the scan says so itself
+            return asked
+        return replace(asked, address=address, control=(control, asked.control[1]))
+
     def _host(self, name: str) -> Host:
         return next(host for host in self._cluster.hosts if host.name == name)
 
@@ -105,6 +117,12 @@ class SshProber:
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)
         return out + err
+
+    async def _ask(self, vantage: str, script: bytes, limit: float) -> tuple[str, str, int]:
+        if vantage == OPERATOR:
+            return await here(vantage, script, limit)
+        out, err, code = await self._ssh.run(self._host(vantage), script, limit)
+        return out.decode(errors="replace"), err.decode(errors="replace"), code
 
     async def _record(self, host: str, ports: tuple[int, ...], seconds: float) -> bytes:
         """A capture by the host's own tcpdump; Unreadable where it has none: Galvan installs nothing."""

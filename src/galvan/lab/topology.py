@@ -58,11 +58,13 @@ class Options:
             raise LabError(f"{self.release} names {len(self.releases)} releases for {self.nodes} database hosts")
         if self.sst not in SST_METHODS:
             raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
-        for word in filter(None, self.firewalls):
-            if word not in FIREWALLS:
-                raise LabError(f"the lab knows no firewall {word!r}: choose of {', '.join(FIREWALLS)}")
+        if unknown := [word for word in self.firewalls if word and word not in FIREWALLS]:
+            raise LabError(f"the lab knows no firewall {unknown[0]!r}: choose of {', '.join(FIREWALLS)}")
         if len(self.firewalls) != self.nodes:
             raise LabError(f"{self.firewall} names {len(self.firewalls)} firewalls for {self.nodes} database hosts")
+        self._check_network()
+
+    def _check_network(self) -> None:
         try:
             network = ipaddress.ip_network(self.subnet)
         except ValueError as error:

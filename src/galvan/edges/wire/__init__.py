@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-from galvan.edges.wire import capture, group, served, server
+from galvan.edges.wire import capture, group, scan, served, server
 from galvan.edges.wire.dial import Dialer, Ended, OperatorDialer, Sink, Source
 from galvan.model import (
     Attempt,
@@ -20,6 +20,7 @@ from galvan.model import (
     Listening,
     Login,
     Outcome,
+    Scan,
     SecretRef,
     Served,
     Trial,
@@ -39,6 +40,7 @@ class Wire:
     run: (vantage, script) → what a POSIX shell script printed on that host.
     record: (host, ports, seconds) → a libpcap capture of these TCP ports.
     mark: (vantage, what is recorded) → writes its marker into the database there, and says it over a server's port from the vantage.
+    ask: (vantage, script, seconds) → what a long POSIX shell script printed on that host or here, its errors, its status.
     Each may raise GalvanError, OSError or TimeoutError: the trial is then DEAD, with the reason.
     """
 
@@ -50,17 +52,20 @@ class Wire:
         record: Callable[[str, tuple[int, ...], float], Awaitable[bytes]],
         mark: Callable[[str, Capture], Awaitable[None]],
         *,
+        ask: scan.Ask = scan.here,
         dial_timeout: float = DIAL,
         limit: float = LIMIT,
         seconds: float = capture.SECONDS,
     ) -> None:
         self._dialer, self._secret = dialer, secret
-        self._run, self._record, self._mark = run, record, mark
+        self._run, self._record, self._mark, self._ask = run, record, mark, ask
         self._dial, self._limit, self._seconds = dial_timeout, limit, seconds
 
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
         """Tries it once from `vantage` (a Capture is taken on the host in it, and the marker said from the vantage)."""
         limit = self._seconds + MARGIN if isinstance(attempt, Capture) else self._limit
+        if isinstance(attempt, Scan):
+            limit = scan.patience(attempt) + 2 * MARGIN
         try:
             async with asyncio.timeout(limit):
                 return await self._attempt(vantage, attempt)
@@ -88,6 +93,8 @@ class Wire:
                 await self._mark(vantage, asked)
 
             return await capture.capture(attempt, self._record, mark, self._seconds)
+        if isinstance(attempt, Scan):
+            return await scan.scan(self._dialer, vantage, attempt, self._ask)
         if isinstance(attempt, Listening):
             return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
         assert_never(attempt)
