@@ -191,8 +191,8 @@ def test_the_marker_is_written_while_the_tap_runs() -> None:
         events.append("end")
         return both(SSL_REQUEST + RECORDS, GREETING + RECORDS)
 
-    async def mark(host: str, marker: str) -> None:
-        events.append(marker)
+    async def mark(vantage: str, asked: Capture) -> None:
+        events.append(asked.marker)
 
     trial = asyncio.run(wire(record, mark).attempt("db1", Capture("db1", (3306,), MARK)))
     assert trial.outcome is Outcome.ENCRYPTED

@@ -26,12 +26,18 @@ from galvan.tips.firewall.through_nft import through_nft
 from galvan.tips.firewall.wall import Height, Wall
 
 needs_root = pytest.mark.skipif(
-    not all(map(shutil.which, ("nft", "unshare", "iptables-save"))) or subprocess.run(["unshare", "-n", "true"], check=False).returncode != 0,
+    not all(map(shutil.which, ("nft", "unshare", "iptables-save")))
+    or subprocess.run(["unshare", "-n", "true"], check=False).returncode != 0,
     reason="needs root, nftables and iptables",
 )
 PORTS = st.sampled_from([22, 3306, 4444, 4567, 4568, 9200, 33060])
 OWN = ("10.9.0.1", "fd09::1")
-V4 = st.builds(lambda a, b, length: f"10.{a % 3}.{b % 4}.0/{length}", st.integers(0, 9), st.integers(0, 9), st.sampled_from([16, 24, 32, 30, 8]))
+V4 = st.builds(
+    lambda a, b, length: f"10.{a % 3}.{b % 4}.0/{length}",
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.sampled_from([16, 24, 32, 30, 8]),
+)
 V6 = st.builds(lambda a, length: f"fd{a % 3:02x}::/{length}", st.integers(0, 9), st.sampled_from([16, 64, 128, 48]))
 ALLOWS = st.lists(
     st.builds(
@@ -63,7 +69,9 @@ def policy(wall: Wall, packet: Packet) -> bool:
 
 
 def in_a_namespace(script: str, text: str) -> str:
-    done = subprocess.run(["unshare", "-n", "sh", "-ec", script], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-ec", script], input=text, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr + text
     return done.stdout
 
@@ -102,7 +110,10 @@ def test_firewalld(wall: Wall, packet: Packet) -> None:
 
 def rich(rules: Sequence[str], packet: Packet) -> bool:
     """A model of rich rules in a policy that is asked before all zones: by priority, the first that fits ends it."""
-    said = [dict(re.findall(r'(\w+)="([^"]*)"', re.sub(r"(source|destination) address", r"\1", rule))) | {"end": end(rule)} for rule in rules]
+    said = [
+        dict(re.findall(r'(\w+)="([^"]*)"', re.sub(r"(source|destination) address", r"\1", rule))) | {"end": end(rule)}
+        for rule in rules
+    ]
     for rule in sorted(said, key=lambda rule: int(rule["priority"])):
         family = {"ipv4": "ip", "ipv6": "ip6"}.get(rule.get("family", ""), packet.family)
         if family != packet.family or ("value" in rule):
@@ -133,11 +144,15 @@ def test_a_rate_is_loaded_and_leaves_a_doubt() -> None:
     assert fate.let_in
     assert len(fate.doubts) == 1
     assert through_nft(rows, Packet("11.0.0.1", "10.9.0.1", "tcp", 3306)).let_in is False
-    saved = in_a_namespace("iptables-restore --noflush; iptables -I INPUT -j GALVAN; iptables-save", iptables.wall(wall, "ip"))
+    saved = in_a_namespace(
+        "iptables-restore --noflush; iptables -I INPUT -j GALVAN; iptables-save", iptables.wall(wall, "ip")
+    )
     assert "hashlimit-above 50/sec" in saved
 
 
-@pytest.mark.parametrize("render", [nft.wall, nft.watch, lambda w: iptables.wall(w, "ip"), lambda w: "".join(firewalld.rules(w))])
+@pytest.mark.parametrize(
+    "render", [nft.wall, nft.watch, lambda w: iptables.wall(w, "ip"), lambda w: "".join(firewalld.rules(w))]
+)
 @pytest.mark.parametrize(
     "wall",
     [
