@@ -11,8 +11,6 @@ COMMON = "systemd systemd-sysv dbus openssh-server sudo socat openssl rsync ipro
 DATABASE = "mariadb-server mariadb-backup galera-4 galera-arbitrator-4 stunnel4 bsdutils ca-certificates"
 TOOLS = "haproxy python3 python3-pymysql python3-sqlalchemy mariadb-client galera-arbitrator-4 bsdutils ca-certificates"
 
-FIREWALLS = "iptables iptables-persistent firewalld ufw"
-
 SSHD = """\
 HostKey /etc/ssh/ssh_host_ed25519_key
 HostKey /etc/ssh/ssh_host_ecdsa_key
@@ -150,10 +148,19 @@ def database(release: str) -> Recipe:
 
 
 def walled(release: str) -> Recipe:
-    """A database host with every firewall that Debian has; each switched off until a lab asks for it."""
+    """A database host with iptables and firewalld; each switched off until a lab asks for it."""
+    return _with("walled", release, "iptables iptables-persistent firewalld", "firewalld netfilter-persistent")
+
+
+def ufw(release: str) -> Recipe:
+    """On an image of its own: its package and iptables-persistent exclude each other."""
+    return _with("ufw", release, "ufw", "ufw")
+
+
+def _with(name: str, release: str, packages: str, units: str) -> Recipe:
     plain = database(release)
-    finish = plain.finish + "systemctl disable firewalld ufw netfilter-persistent nftables >/dev/null 2>&1 || true\n"
-    return Recipe("walled", release, tuple(sorted({*plain.packages, *FIREWALLS.split()})), plain.files, finish)
+    finish = f"{plain.finish}systemctl disable {units} >/dev/null 2>&1 || true\n"
+    return Recipe(name, release, tuple(sorted({*plain.packages, *packages.split()})), plain.files, finish)
 
 
 def tools(release: str) -> Recipe:
@@ -171,4 +178,4 @@ def _common_files() -> tuple[File, ...]:
     )
 
 
-KINDS = {"db": database, "walled": walled, "tools": tools}
+KINDS = {"db": database, "walled": walled, "ufw": ufw, "tools": tools}

@@ -100,7 +100,9 @@ class Host:
     @property
     def image(self) -> str:
         """The kind of image that it is made from."""
-        return ("walled" if self.firewall else "db") if self.role == "database" else "tools"
+        if self.role != "database":
+            return "tools"
+        return {"": "db", "nftables": "db", "ufw": "ufw"}.get(self.firewall, "walled")
 
     @property
     def url(self) -> str:
