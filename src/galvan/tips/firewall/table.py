@@ -158,15 +158,16 @@ def networks(said: Iterable[str]) -> tuple[str, ...]:
     >>> networks(["10.0.0.7", "10.0.0.0/24", "fd00::1", "10.0.1.1"])
     ('10.0.0.0/24', '10.0.1.1/32', 'fd00::1/128')
     """
-    v4: list[ipaddress.IPv4Network] = []
-    v6: list[ipaddress.IPv6Network] = []
+    found: set[ipaddress.IPv4Network | ipaddress.IPv6Network] = set()
     for text in said:
         try:
-            network = ipaddress.ip_network(text.partition("%")[0], strict=False)
+            found.add(ipaddress.ip_network(text.partition("%")[0], strict=False))
         except ValueError:
             raise Unreadable(f"{text!r} is no network") from None
-        v4.append(network) if isinstance(network, ipaddress.IPv4Network) else v6.append(network)
-    return (*map(str, ipaddress.collapse_addresses(v4)), *map(str, ipaddress.collapse_addresses(v6)))
+    ordered = sorted(found, key=lambda n: (n.version, n.network_address.packed, n.prefixlen))
+    return tuple(
+        str(n) for n in ordered if not any(o != n and o.version == n.version and o.supernet_of(n) for o in ordered)
+    )  # type: ignore[arg-type]
 
 
 def holds(allow: Allow, addresses: Iterable[str]) -> bool:
