@@ -19,7 +19,7 @@ from galvan.lab.topology import Host, Lab
 LABEL, NAME = "galvan.lab", "galvan.lab.name"
 KEY_TYPES = ("ed25519", "ecdsa")
 DBA = 1000
-PRIVILEGES = ("--systemd=always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,AUDIT_WRITE", "--restart=always")
+PRIVILEGES = ("--systemd=always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE", "--restart=always")
 LIMITS = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=10000:10000")
 # podman lays a tmpfs over the journal of a systemd container, which a reboot would empty; a volume comes before it
 JOURNAL = ("--volume", "/var/log/journal")

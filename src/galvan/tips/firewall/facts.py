@@ -10,6 +10,7 @@ from typing import Any
 
 from galvan.cluster.facts import lines
 from galvan.model import Fact, Role, Shell, State, Unreadable
+from galvan.tips.firewall.packets import NUMBERS
 
 HOSTS = frozenset({Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER})
 
@@ -224,7 +225,8 @@ def _peer(element: Any) -> Peer:
     said = element["elem"] if isinstance(element, dict) and "elem" in element else {"val": element}
     address, *rest = said["val"]["concat"]
     times = said.get("counter", {}).get("packets", 0)
-    return Peer(str(address), str(rest[0]), int(rest[1]) if len(rest) > 1 else 0, int(times))
+    protocol = NUMBERS.get(str(rest[0]), str(rest[0]))
+    return Peer(str(address), protocol, int(rest[1]) if len(rest) > 1 else 0, int(times))
 
 
 COUNTED: Fact[tuple[Peer, ...]] = Fact(

@@ -17,11 +17,12 @@ PEERS = 8192
 _ALWAYS = """\
     iif "lo" accept
     ct state established,related accept
-    meta l4proto { icmp, ipv6-icmp } accept
-    udp dport 68 ip protocol udp accept
+    meta l4proto { 1, 58 } accept
+    meta nfproto ipv4 udp dport 68 accept
     udp dport 546 ip6 saddr fe80::/10 accept
 """
-"""Loopback, what belongs to a connection that was let in, ICMP with neighbour discovery, and leases of addresses."""
+"""Loopback, what belongs to a connection that was let in, ICMP with neighbour discovery, and leases of addresses. Protocols are
+numbers here: a small host has no /etc/protocols, and nft then knows none by name."""
 
 
 def wall(said: Wall) -> str:
@@ -33,7 +34,7 @@ def wall(said: Wall) -> str:
 def watch(said: Wall) -> str:
     """Counts, by address, protocol and port, what a shut wall would refuse, and drops nothing."""
     keys = (
-        ("tcp, udp", "meta l4proto . th dport", "inet_proto . inet_service", "peers"),
+        ("6, 17", "meta l4proto . th dport", "inet_proto . inet_service", "peers"),
         ("", "meta l4proto", "inet_proto", "odd"),
     )
     sets, counts = [], []
@@ -42,7 +43,7 @@ def watch(said: Wall) -> str:
             sets.append(
                 f"  set {name}_{family} {{ type {address} . {kind}; flags dynamic; size {PEERS}; timeout 8d; counter; }}\n"
             )
-            which = f"meta l4proto {{ {protocols} }} " if protocols else "meta l4proto != { tcp, udp } "
+            which = f"meta l4proto {{ {protocols} }} " if protocols else "meta l4proto != { 6, 17 } "
             counts.append(
                 f"meta nfproto {_NFPROTO[family]} {which}update @{name}_{family} {{ {family} saddr . {key} }}"
             )

@@ -57,7 +57,7 @@ def combined(fates: Iterable[Fate]) -> Fate:
     return Fate(True, doubts=tuple(doubt for fate in passed for doubt in fate.doubts))
 
 
-NUMBERS = {"112": "vrrp", "vrrp": "vrrp", "6": "tcp", "17": "udp"}
+NUMBERS = {"112": "vrrp", "vrrp": "vrrp", "6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "ipv6-icmp": "icmpv6"}
 """Protocols by number or name, as one name."""
 
 

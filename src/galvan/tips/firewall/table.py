@@ -33,6 +33,7 @@ GROUP, IST, SST, CLIENTS, CHECK, DOOR, ADMIN, SSH, EXTRA, PAIR = (
 )  # fmt: skip
 MEMBERS_ONLY = frozenset({GROUP, IST, SST})
 """What the first wall is about: nobody but a member has any business there."""
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SERVERS = frozenset({"mariadbd", "mysqld"})
 _BALANCERS = frozenset({"haproxy", "proxysql", "maxscale"})
 
@@ -158,16 +159,23 @@ def networks(said: Iterable[str]) -> tuple[str, ...]:
     >>> networks(["10.0.0.7", "10.0.0.0/24", "fd00::1", "10.0.1.1"])
     ('10.0.0.0/24', '10.0.1.1/32', 'fd00::1/128')
     """
-    found: set[ipaddress.IPv4Network | ipaddress.IPv6Network] = set()
+    found: set[_Network] = set()
     for text in said:
         try:
             found.add(ipaddress.ip_network(text.partition("%")[0], strict=False))
         except ValueError:
             raise Unreadable(f"{text!r} is no network") from None
     ordered = sorted(found, key=lambda n: (n.version, n.network_address.packed, n.prefixlen))
-    return tuple(
-        str(n) for n in ordered if not any(o != n and o.version == n.version and o.supernet_of(n) for o in ordered)
-    )  # type: ignore[arg-type]
+    return tuple(str(n) for n in ordered if not any(o != n and _covers(o, n) for o in ordered))
+
+
+def _covers(wide: _Network, narrow: _Network) -> bool:
+    """The addresses of IPv4 and IPv6 are never within each other."""
+    both = int(wide.network_address), int(narrow.network_address)
+    shift = wide.max_prefixlen - wide.prefixlen
+    return (
+        wide.version == narrow.version and wide.prefixlen <= narrow.prefixlen and both[0] >> shift == both[1] >> shift
+    )
 
 
 def holds(allow: Allow, addresses: Iterable[str]) -> bool:
@@ -231,6 +239,14 @@ def ssh_ports(facts: HostFacts) -> tuple[int, ...]:
 
 
 def _heard(facts: HostFacts, processes: frozenset[str]) -> Iterator[Listener]:
+    """Raises Unreadable where the kernel does not say whose a port is: it might be the very door."""
+    nobodys = sorted(
+        str(listener.port) for listener in facts[LISTENERS] if listener.process == "-" and not listener.local
+    )
+    if nobodys:
+        raise Unreadable(
+            f"{facts.host.name} does not show which process listens on {', '.join(nobodys)} (ss -p as root)"
+        )
     for listener in facts[LISTENERS]:
         if listener.protocol == "tcp" and not listener.local and listener.process in processes:
             yield listener
