@@ -56,34 +56,43 @@ def _texts(carrier: Carrier, wall: Wall) -> dict[str, str]:
     return {"rich": "".join(f"{line}\n" for line in firewalld.rules(wall))}
 
 
-def load(carrier: Carrier, wall: Wall) -> Shell:
-    """Puts the wall up in place of whatever wall of Galvan's stands there: whole, or not at all."""
+def load(carrier: Carrier, wall: Wall) -> tuple[Shell, ...]:
+    """Puts the wall up in place of whatever wall of Galvan's stands there: whole, or not at all. Only the last of these can cut
+    somebody off."""
     name = mark_of(carrier, wall).replace(" ", "-")
     put = "".join(
         f"cat >{KEEP}/{name}.{kind} <<'@rules'\n{text}@rules\n" for kind, text in _texts(carrier, wall).items()
     )
-    return Shell(_PREPARE + put + _again(carrier.kind, name))
+    first, last = _again(carrier.kind, name)
+    return Shell(_PREPARE + put + first), Shell(_PREPARE + last)
 
 
 def reload(kind: str, mark: str) -> Shell:
     """A wall that was loaded here before."""
     name = mark.replace(" ", "-")
-    return Shell(_PREPARE + sh("ls {{kept}}.* >/dev/null\n", kept=f"{KEEP}/{name}").text + _again(kind, name))
+    return Shell(_PREPARE + sh("ls {{kept}}.* >/dev/null\n", kept=f"{KEEP}/{name}").text + "".join(_again(kind, name)))
 
 
-def _again(kind: str, name: str) -> str:
+def _again(kind: str, name: str) -> tuple[str, str]:
+    """From the files that lie ready: what cuts nobody off, and then what may."""
     if not re.fullmatch(r"[a-z]+-[0-9a-f]+", name):
         raise ValueError(name)
-    return {NFT: _NFT, IPTABLES: _IPTABLES, FIREWALLD: _FIREWALLD}[kind].replace("{{name}}", f"{KEEP}/{name}")
+    parts = {
+        NFT: (_NFT_FIRST, _NFT),
+        IPTABLES: (_IPTABLES_FIRST, _IPTABLES),
+        FIREWALLD: (_FIREWALLD_FIRST, _FIREWALLD),
+    }[kind]
+    first, last = (part.replace("{{name}}", f"{KEEP}/{name}") for part in parts)
+    return first, last
 
 
+_NFT_FIRST = "nft -c -f {{name}}.nft\n"
 _NFT = f"""\
-nft -c -f {{{{name}}}}.nft
 nft -f {{{{name}}}}.nft
 {LISTED["nft"]} | sha256sum >{LIVE}
 """
+_IPTABLES_FIRST = "iptables-restore -n --test <{{name}}.v4; ip6tables-restore -n --test <{{name}}.v6\n"
 _IPTABLES = f"""\
-iptables-restore -n --test <{{{{name}}}}.v4; ip6tables-restore -n --test <{{{{name}}}}.v6
 old4=$(iptables-save -t filter | grep '^\\(:GALVAN \\|-A GALVAN \\)' || true)
 iptables-restore -n <{{{{name}}}}.v4
 ip6tables-restore -n <{{{{name}}}}.v6 || {{
@@ -96,22 +105,26 @@ for t in iptables ip6tables; do
 done
 {{ {LISTED["iptables"]}; }} | sha256sum >{LIVE}
 """
+_FIREWALLD_FIRST = r"""
+set -f; IFS='
+'
+add= ; had=$(firewall-cmd --policy galvan --list-rich-rules)
+: >{{name}}.drop; : >{{name}}.less; : >{{name}}.gone
+for rule in $(cat {{name}}.rich); do
+  printf '%s\n' "$had" | grep -qxF -- "$rule" || case $rule in *' drop') printf '%s\n' "--add-rich-rule=$rule" >>{{name}}.drop ;; *) add="$add--add-rich-rule=$rule
+" ;; esac
+done
+for rule in $had; do grep -qxF -- "$rule" {{name}}.rich || case $rule in *' drop') f=less ;; *) f=gone ;; esac
+  grep -qxF -- "$rule" {{name}}.rich || printf '%s\n' "--remove-rich-rule=$rule" >>{{name}}.$f; done
+[ -z "$add" ] || firewall-cmd -q --policy galvan $add
+"""
 _FIREWALLD = r"""
 set -f; IFS='
 '
-add= ; drop= ; gone= ; had=$(firewall-cmd --policy galvan --list-rich-rules)
-for rule in $(cat {{name}}.rich); do
-  printf '%s\n' "$had" | grep -qxF -- "$rule" || case $rule in *' drop') drop="$drop--add-rich-rule=$rule
-" ;; *) add="$add--add-rich-rule=$rule
-" ;; esac
-done
-for rule in $had; do grep -qxF -- "$rule" {{name}}.rich || case $rule in *' drop') firewall-cmd -q --policy galvan "--remove-rich-rule=$rule" ;; *) gone="$gone--remove-rich-rule=$rule
-" ;; esac; done
-[ -z "$add" ] || firewall-cmd -q --policy galvan $add
-[ -z "$drop" ] || firewall-cmd -q --policy galvan $drop
-[ -z "$gone" ] || firewall-cmd -q --policy galvan $gone
+for f in less drop gone; do [ ! -s {{name}}.$f ] || firewall-cmd -q --policy galvan $(cat {{name}}.$f); done
 """
-"""What is let in comes before what is dropped, and nothing that lets in goes before the new rules are there."""
+"""What is let in comes before what is dropped, and nothing that lets in goes before the new rules are there. The first part takes its
+time and cuts nobody off; the second is a command or two."""
 
 
 def unload(kind: str) -> Shell:
