@@ -77,9 +77,10 @@ async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str)
     if ports:
         await crew.remote.act(host, sh(_LISTEN, ports=ports), wave)
     try:
-        await crew.remote.act(host, _arm(undo, limits), wave)
-        for action in step.do:
+        for action in step.do[:-1]:  # only the last one can cut somebody off
             await crew.remote.act(host, action, wave)
+        await crew.remote.act(host, _arm(undo, limits), wave)
+        await crew.remote.act(host, step.do[-1], wave)
         await _all_well(guard, limits, host, crew, wave)
     finally:
         if ports:

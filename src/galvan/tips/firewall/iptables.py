@@ -35,6 +35,7 @@ def _table(chain: str, height: str, family: str, rules: list[str]) -> str:
     always = [
         "-i lo -j RETURN",
         "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
+        "-p tcp ! --syn -j RETURN",
         f"-p {_ICMP[family]} -j RETURN",
     ]
     body = "".join(f"-A {chain} {rule}\n" for rule in [*always, f"{_LEASE[family]} -j RETURN", *rules])

@@ -17,11 +17,13 @@ PEERS = 8192
 _ALWAYS = """\
     iif "lo" accept
     ct state established,related accept
+    tcp flags & (fin | syn | rst | ack) != syn accept
     meta l4proto { 1, 58 } accept
     meta nfproto ipv4 udp dport 68 accept
     udp dport 546 ip6 saddr fe80::/10 accept
 """
-"""Loopback, what belongs to a connection that was let in, ICMP with neighbour discovery, and leases of addresses. Protocols are
+"""Loopback, what belongs to a connection that was let in, what opens none (a connection from before the kernel began to track any,
+and silent since, is not cut), ICMP with neighbour discovery, and leases of addresses. Protocols are
 numbers here: a small host has no /etc/protocols, and nft then knows none by name."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from galvan.tips.firewall.packets import NUMBERS, Doubt, Fate, Packet, address_in
 
@@ -94,6 +94,8 @@ def _fits(words: Sequence[str], packet: Packet) -> bool:
             place += 1
             continue
         value = words[place + 1] if place + 1 < len(words) else ""
+        if word == "--tcp-flags":  # the mask, and which of it is set: of a first packet SYN alone
+            value, place = f"{value} {words[place + 2]}", place + 1
         said = _condition(word, value, packet)
         if said is None:
             doubt = True
@@ -106,25 +108,44 @@ def _fits(words: Sequence[str], packet: Packet) -> bool:
 
 
 def _condition(word: str, value: str, packet: Packet) -> bool | None:
+    """None where the condition is not understood."""
     if word in _FREE:
         return True
-    if word in ("-s", "--source"):
-        return address_in(packet.source, value)
-    if word in ("-d", "--destination"):
-        return address_in(packet.target, value)
-    if word in ("-p", "--protocol"):
-        return NUMBERS.get(value, value) in (packet.protocol, "all")
-    if word in ("--dport", "--destination-port", "--dports", "--destination-ports"):
-        return any(_in_range(packet.port, part) for part in value.split(","))
-    if word in ("-i", "--in-interface"):
-        return packet.interface.startswith(value[:-1]) if value.endswith("+") else packet.interface == value
-    if word in ("--ctstate", "--state"):
-        return "NEW" in value.split(",")
-    if word == "--pkt-type":
-        return value in ("unicast", "host")
-    if word in ("-m", "--match"):
-        return True if value in _MODULES else None
-    return None
+    judge = _CONDITIONS.get(word)
+    return judge(value, packet) if judge else None
+
+
+def _flags(value: str, packet: Packet) -> bool | None:
+    mask, _, comp = value.partition(" ")
+    return comp == "SYN" if "SYN" in mask.split(",") else None
+
+
+def _ports(value: str, packet: Packet) -> bool | None:
+    return any(_in_range(packet.port, part) for part in value.split(","))
+
+
+def _interface(value: str, packet: Packet) -> bool | None:
+    return packet.interface.startswith(value[:-1]) if value.endswith("+") else packet.interface == value
+
+
+def _state(value: str, packet: Packet) -> bool | None:
+    return "NEW" in value.split(",")
+
+
+_CONDITIONS: Mapping[str, Callable[[str, Packet], bool | None]] = {
+    "-s": lambda value, packet: address_in(packet.source, value),
+    "-d": lambda value, packet: address_in(packet.target, value),
+    "-p": lambda value, packet: NUMBERS.get(value, value) in (packet.protocol, "all"),
+    "--dport": _ports,
+    "--dports": _ports,
+    "-i": _interface,
+    "--ctstate": _state,
+    "--state": _state,
+    "--tcp-flags": _flags,
+    "--pkt-type": lambda value, packet: value in ("unicast", "host"),
+    "-m": lambda value, packet: True if value in _MODULES else None,
+}
+"""As iptables-save spells them."""
 
 
 def _in_range(port: int, said: str) -> bool:

@@ -123,8 +123,17 @@ class _Nft:
         left, right, op = body["left"], body["right"], body["op"]
         if op not in ("==", "!=", "in"):
             raise Doubt
+        if isinstance(left, dict) and "&" in left:
+            return self._flags(left["&"], right, op)
         said = self._equal(left, right)
         return not said if op == "!=" else said
+
+    def _flags(self, left: Any, right: Any, op: str) -> bool:
+        """Of the first packet of a connection: SYN alone. One of another protocol has none, and matches nothing about them."""
+        field = left[0].get("payload", {}) if isinstance(left[0], dict) else {}
+        if (field.get("protocol"), field.get("field")) != ("tcp", "flags") or right != "syn" or "syn" not in left[1]:
+            raise Doubt
+        return self._packet.protocol == "tcp" and op == "=="
 
     def _equal(self, left: Any, right: Any) -> bool:
         if isinstance(right, str) and right.startswith("@"):
