@@ -20,7 +20,7 @@ MANIFEST: Fact[Sequence[Json]] = Fact(
     Shell(f"for f in {_RUNS}/*/*.json; do [ -f \"$f\" ] && cat \"$f\"; done; true"),
     lambda output: [_entry(line) for line in output.splitlines() if line.strip()],
     stable=False,
-    roles=frozenset({Role.DATABASE, Role.APPLICATION, Role.ARBITRATOR}),
+    roles=frozenset({Role.DATABASE, Role.APPLICATION, Role.ARBITRATOR, Role.LOAD_BALANCER}),
 )  # fmt: skip
 
 
