@@ -67,7 +67,7 @@ def set_aside(run: str) -> Shell:
 async def forget(desk: Desk, run: str) -> None:
     """The manifest of an undone run is set aside on its hosts, so that it is not undone twice."""
     async with hands(desk, f"undo-{run}", desk.authorities()) as ssh:
-        for host in desk.cluster.having(*MEMBERS, Role.APPLICATION):
+        for host in desk.cluster.having(*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION):
             await ssh.act(host, set_aside(run), "forget")
 
 

@@ -72,7 +72,7 @@ async def unlock(desk: Desk) -> Mapping[str, str]:
     found: dict[str, str] = {}
     script = "cat /var/lib/galvan/lock/owner 2>/dev/null || true; rm -rf /var/lib/galvan/lock"
     async with hands(desk, "unlock", desk.authorities()) as ssh:
-        for host in desk.cluster.having(*MEMBERS, Role.APPLICATION):
+        for host in desk.cluster.having(*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION):
             try:
                 owner = (await ssh.act(host, sh(script), "unlock")).strip()
             except GalvanError as why:
