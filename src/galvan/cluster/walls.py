@@ -21,8 +21,15 @@ _FRESH = {
     "iptables": f"iptables-restore -n <{HOME}/rules.v4; ip6tables-restore -n <{HOME}/rules.v6; for t in iptables ip6tables; do $t -I INPUT -j GALVAN; done; {LISTED['iptables']}",
 }
 _MARK = "sed -n 's/.*\"galvan \\([a-z]* [0-9a-f]*\\)\".*/\\1/p' | head -n 1"
-_RULES = "firewall-cmd {} --policy galvan --list-rich-rules 2>/dev/null | sort"
-_SCRIPT = f"""
+_BUS = "org.fedoraproject.FirewallD1"
+FIREWALLD = rf"""
+bus() {{ busctl --json=short call {_BUS} "$@" 2>/dev/null; }}
+rich() {{ sed -n '/"rich_rules"/{{s/.*"rich_rules":{{"type":"as","data":\[//; s/\]}}.*//; s/","/\n/g; s/\\"/"/g; s/^"//; s/"$//; p}}' | sort; }}
+running() {{ bus /org/fedoraproject/FirewallD1 {_BUS}.policy getPolicySettings s galvan | rich; }}
+kept() {{ p=$(bus /org/fedoraproject/FirewallD1/config {_BUS}.config getPolicyByName s galvan | sed 's/.*\["\(.*\)"\].*/\1/'); bus "$p" {_BUS}.config.policy getSettings | rich; }}
+"""
+"""firewalld's rich rules over its bus: `firewall-cmd` takes ten times as long to say the same."""
+_SCRIPT = f"""{FIREWALLD}
 live() {{ case $by in nft) {LISTED["nft"]} ;; iptables) {LISTED["iptables"]} ;; esac 2>/dev/null; }}
 fresh() {{ case $by in nft) unshare -n sh -c '{_FRESH["nft"]}' ;; iptables) unshare -n sh -c '{_FRESH["iptables"]}' ;; esac 2>/dev/null; }}
 said() {{ h=$(cat); case $h in '') ;; *'address="0.0.0.0/0"'*) echo "shut $(echo "$h" | sha256sum | cut -c1-16)" ;; *) echo "members $(echo "$h" | sha256sum | cut -c1-16)" ;; esac; }}
@@ -34,7 +41,7 @@ elif [ -e {HOME}/rules.nft ]; then by=nft; elif [ -e {HOME}/rules.v4 ]; then by=
 echo by=$by
 echo watch=$({{ nft -t list table inet galvan_watch || iptables -S GALVAN-WATCH; }} 2>/dev/null | {_MARK})
 if [ "$by" = firewalld ]; then
-  wall=$({_RULES.format("")} | said); saved=$({_RULES.format("--permanent")} | said)
+  wall=$(running | said); saved=$(kept | said)
   echo "wall=$wall"; echo "saved=$saved"; echo intact=yes
   [ "$wall" = "$saved" ] && echo lasting=yes || echo lasting=no
 else

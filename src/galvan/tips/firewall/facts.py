@@ -244,7 +244,8 @@ OBJECT: Fact[State] = Fact(
     "firewall.object",
     Shell(
         "systemctl is-active -q firewalld 2>/dev/null || { echo object=no; echo unsaved=no; exit 0; }\n"
-        "firewall-cmd --get-policies | tr ' ' '\\n' | grep -qx galvan && { echo object=yes; echo unsaved=no; exit 0; }\n"
+        "busctl --json=short call org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1.policy getPolicies |\n"
+        "  grep -q '\"galvan\"' && { echo object=yes; echo unsaved=no; exit 0; }\n"
         "echo object=no\n"
         "for k in --list-all-zones --list-all-policies --direct; do\n"
         "  [ $k = --direct ] && k='--direct --get-all-rules'\n"

@@ -173,8 +173,8 @@ class _Nft:
             }  # fmt: skip
             if body.get("key") in words:
                 return words[body["key"]]
-        if kind == "ct" and body.get("key") == "state":
-            return "new"
+        if kind == "ct" and body.get("key") in ("state", "status"):
+            return "new" if body["key"] == "state" else None  # nobody has led it elsewhere
         raise Doubt
 
 
