@@ -101,6 +101,12 @@ def pki(words: Words) -> int:
     return keys(words, _output(words), _desk(words))
 
 
+def firewall(words: Words) -> int:
+    from galvan.cli.firewall import firewall as walls
+
+    return walls(words, _output(words), _desk(words))
+
+
 def node(words: Words) -> int:
     from galvan.app.node import node as move
 
@@ -126,6 +132,7 @@ def _changing(name: str) -> Callable[[Words], int]:
 
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
-    "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "node": node, "lab": lab,
+    "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "firewall": firewall, "node": node,
+    "lab": lab,
     **{name: _changing(name) for name in ("plan", "apply", "resume", "rollback", "runs", "unlock")},
 }  # fmt: skip

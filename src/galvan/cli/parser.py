@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 USAGE = 64
+_SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
 class Parser(argparse.ArgumentParser):
@@ -164,7 +165,7 @@ def _init(parser: argparse.ArgumentParser) -> None:
 
 def _audit(parser: argparse.ArgumentParser) -> None:
     _limited(parser)
-    parser.add_argument("--fail-on", choices=("info", "low", "medium", "high", "critical"), metavar="SEVERITY")
+    parser.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
     parser.add_argument("--all", action="store_true", help="show passes too")
 
 
@@ -221,6 +222,23 @@ def _pki(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _firewall(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("export", "compare"))
+    parser.add_argument(
+        "--to",
+        required=True,
+        metavar="CLOUD",
+        help="export: terraform-aws, terraform-gcp, terraform-azure or terraform-openstack; compare: aws",
+    )
+    _limited(parser)
+    live = parser.add_argument_group("compare")
+    live.add_argument("--region", metavar="REGION", help="of AWS (default: as for its own tools)")
+    live.add_argument("--endpoint-url", metavar="URL", help="ask this instead of AWS (or AWS_ENDPOINT_URL)")
+    live.add_argument("--vpc", metavar="VPC", help="where the same address is in several")
+    live.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
+    live.add_argument("--all", action="store_true", help="show passes too")
+
+
 def _lab(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
@@ -262,6 +280,7 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "checks": ("list the checks", _nothing),
     "explain": ("explain a check", _explain),
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
+    "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lab": ("a practice cluster of real hosts on this machine", _lab),
 }
