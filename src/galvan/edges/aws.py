@@ -97,9 +97,8 @@ class _Account:
 
     def of_host(self, addresses: Sequence[str], vpc: str | None) -> Seen | Unreadable:
         named = ", ".join(addresses)
-        own = [
-            one for one in self.interfaces() if vpc in (None, one["VpcId"]) and set(addresses) & set(_addresses(one))
-        ]
+        wanted = {_same(address) for address in addresses}
+        own = [one for one in self.interfaces() if vpc in (None, one["VpcId"]) and wanted & set(_addresses(one))]
         if not own:
             return Unreadable(
                 f"AWS knows no network interface with {named} in this region{' and ' + vpc if vpc else ''}"

@@ -11,7 +11,7 @@ from galvan.tips.firewall.groups.arrange import PROTOCOLS
 from galvan.tips.firewall.groups.spans import Spans, merged, minus, spans, told
 from galvan.tips.firewall.table import Allow
 
-CHECK, CONTROL, SEVERITY = "firewall.security-groups", "NW-08", Severity.HIGH
+CHECK, CONTROL, SEVERITY = "firewall.security-groups", "NW-08", Severity.MEDIUM
 WANT = "the security groups let in what the policy opens, and nothing else"
 _NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ICMP = frozenset({1, 58})
