@@ -42,7 +42,7 @@ class Office:
 def shown(host: Host) -> dict[str, object]:
     door = Listener("tcp", "*", 3306, "haproxy" if host.role is Role.LOAD_BALANCER else "mariadbd")
     return {
-        VARIABLES.id: {"port": "3306", "wsrep_node_address": host.address}, PLATFORM.id: {"addresses": host.address},
+        VARIABLES.id: {"port": "3306", "wsrep_on": "ON", "wsrep_node_address": host.address}, PLATFORM.id: {"addresses": host.address},
         LISTENERS.id: (Listener("tcp", "*", 22, "sshd"), door), CALLER.id: Caller("192.0.2.7", 22),
     }  # fmt: skip
 
@@ -142,6 +142,18 @@ def test_what_could_not_be_seen_is_incomplete_and_beats_a_finding(
     assert office.run("compare", "--to", "aws", "--fail-on", "medium", "--format", "json") == cli.INCOMPLETE
     verdicts = {f["host"]: f["verdict"] for f in json.loads(capsys.readouterr().out)["findings"]}
     assert verdicts == {"db1": "fail", "db2": "unknown", "lb1": "pass"}
+
+
+def test_hosts_that_are_not_the_cluster_are_said_and_not_exported(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office.readings["db2"] = {VARIABLES.id: {"port": "3306", "wsrep_on": "OFF"}}
+    assert office.run("export", "--to", "terraform-aws") == cli.GATE
+    assert office.run("compare", "--to", "aws") == cli.INCOMPLETE
+    said = capsys.readouterr()
+    assert "db2 runs a server that is no Galera member" in said.err
+    assert "attention: db2" in said.out
+    assert said.out.count("{") == 0
 
 
 def test_compare_keeps_to_the_limit(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,9 @@ from galvan.app.desk import Desk, look, unreachable
 from galvan.cluster.arbitrator import FACTS as OF_ARBITRATORS
 from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.facts import HOUSE
+from galvan.cluster.membership import misfits
 from galvan.engine.audit import accept
-from galvan.model import Finding, HostFacts, Judgement, Snapshot, Unreadable
+from galvan.model import Finding, HostFacts, Judgement, Snapshot, Unreadable, Unsafe
 from galvan.tips.firewall import table as tables
 from galvan.tips.firewall.facts import CALLER, LISTENERS
 from galvan.tips.firewall.groups import Document, live
@@ -27,6 +28,7 @@ class Compared:
     findings: tuple[Finding, ...]
     accepted: int
     unreachable: Mapping[str, str]
+    misfits: tuple[str, ...]  # why the hosts that were named are not the cluster
 
 
 async def _look(desk: Desk) -> Snapshot:
@@ -35,8 +37,11 @@ async def _look(desk: Desk) -> Snapshot:
 
 
 async def export(desk: Desk, to: str) -> Document:
-    """Raises Unreadable where the policy cannot be known, BadInput where the provider cannot hold it."""
+    """Raises Unreadable where the policy cannot be known, BadInput where the provider cannot hold it, Unsafe where the named
+    hosts are not the cluster: its groups would shut a member out."""
     snapshot = await _look(desk)
+    if strange := misfits(snapshot, desk.cluster):
+        raise Unsafe("nothing is written: " + "; ".join(strange))
     addresses = {facts.host.name: _addresses(facts) for facts in snapshot.having(*tables.WALLED)}
     return written(tables.table(snapshot), snapshot.cluster, to, addresses)
 
@@ -66,7 +71,7 @@ async def compare(
             judged[name] = _judge(facts, snapshot, seen[name], addresses[name])
     found = [live.finding(facts.host.name, judged[facts.host.name]) for facts in hosts]
     counted, accepted = accept(found, desk.cluster.policy.accepted, time.strftime("%Y-%m-%d"))
-    return Compared(snapshot, counted, accepted, unreachable(snapshot))
+    return Compared(snapshot, counted, accepted, unreachable(snapshot), misfits(snapshot, desk.cluster))
 
 
 def _judge(facts: HostFacts, snapshot: Snapshot, seen: object, own: tuple[str, ...]) -> Judgement:

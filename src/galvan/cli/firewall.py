@@ -41,11 +41,13 @@ def _export(words: argparse.Namespace, out: Output, desk: Desk) -> int:
 def _compare(words: argparse.Namespace, out: Output, desk: Desk) -> int:
     seen = asyncio.run(groups.compare(desk, words.region, words.endpoint_url, words.vpc))
     if out.json:
-        out.document(shapes.audit(seen.snapshot, {}, seen.findings, seen.unreachable, seen.accepted))
+        out.document(shapes.audit(seen.snapshot, {}, seen.findings, seen.unreachable, seen.accepted, seen.misfits))
     out.table(text.findings(seen.findings, {}, words.all))
     out.line(text.summary(seen.findings, seen.accepted))
+    for why in seen.misfits:
+        out.line(f"attention: {why}")
     out.close()
-    if any(f.verdict is Verdict.UNKNOWN for f in seen.findings):
+    if seen.misfits or any(f.verdict is Verdict.UNKNOWN for f in seen.findings):
         return INCOMPLETE
     least = Severity[words.fail_on.upper()] if words.fail_on else None
     failed = any(f.verdict is Verdict.FAIL and least is not None and f.severity >= least for f in seen.findings)
