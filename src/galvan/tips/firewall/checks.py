@@ -113,9 +113,11 @@ def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     carrier = carrier_of(facts, snapshot)
     good = {mark_of(carrier, wall_of(facts, snapshot, height)) for height in Height} | {""}
     counts = watch_of(carrier, wall_of(facts, snapshot, Height.SHUT))
-    told = [f"wall={seen.get('wall')}"] * (str(seen.get("wall")) not in good) + [f"watch={seen.get('watch')}"] * (
-        seen.get("watch") != counts
-    )
+    told = [f"wall={seen.get('wall')}"] * (str(seen.get("wall")) not in good)
+    if (
+        not str(seen.get("wall")).startswith("shut") and seen.get("watch") != counts
+    ):  # then it still has to be known who comes
+        told.append(f"watch={seen.get('watch')}")
     told += ["somebody changed the running rules"] * (seen.get("intact") != "yes")
     return holds(not told, ", ".join(told) or f"wall={seen.get('wall') or 'none'}", "rules of the policy as it is now")
 

@@ -64,6 +64,9 @@ def _of_host(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
         raise Blind(
             f"the wall on {facts.host.name} is carried by {seen['by']}, and {carrier.kind} is in charge now: galvan rollback first"
         )
+    whole = mark_of(carrier, shut)
+    if seen["wall"] == seen["saved"] == whole and seen["intact"] == seen["lasting"] == "yes":
+        return  # what is counted after that is only for curiosity, and ends with a reboot
     if carrier.kind == FIREWALLD:
         yield from _object(facts)
     if seen["watch"] != (counts := watch_of(carrier, shut)):
@@ -72,13 +75,10 @@ def _of_host(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
             (count_no_more(carrier),), "count who would be refused",
         )  # fmt: skip
     heights = [Height.MEMBERS] if any(a.purpose == GROUP for a in shut.allows) else []
-    whole = mark_of(carrier, shut)
     if to >= Rung.ENFORCED:
         heights = [Height.SHUT] if seen["wall"].startswith("shut") else [*heights, Height.SHUT]
     elif seen["wall"].startswith("shut"):
         heights = []
-    if seen["wall"] == whole and seen["intact"] == seen["lasting"] == "yes" and seen["saved"] == whole:
-        return
     for height in heights:
         yield from _height(facts, snapshot, carrier, wall_of(facts, snapshot, height), seen)
 
