@@ -67,10 +67,12 @@ def load(carrier: Carrier, wall: Wall) -> tuple[Shell, ...]:
     return Shell(_PREPARE + put + first), Shell(_PREPARE + last)
 
 
-def reload(kind: str, mark: str) -> Shell:
-    """A wall that was loaded here before."""
+def reload(kind: str, mark: str) -> tuple[Shell, ...]:
+    """A wall that was loaded here before; as `load`."""
     name = mark.replace(" ", "-")
-    return Shell(_PREPARE + sh("ls {{kept}}.* >/dev/null\n", kept=f"{KEEP}/{name}").text + "".join(_again(kind, name)))
+    first, last = _again(kind, name)
+    there = sh("ls {{kept}}.* >/dev/null\n", kept=f"{KEEP}/{name}").text
+    return Shell(_PREPARE + there + first), Shell(_PREPARE + last)
 
 
 def _again(kind: str, name: str) -> tuple[str, str]:
@@ -127,9 +129,9 @@ for f in less drop gone; do [ ! -s {{name}}.$f ] || firewall-cmd -q --policy gal
 time and cuts nobody off; the second is a command or two."""
 
 
-def unload(kind: str) -> Shell:
+def unload(kind: str) -> tuple[Shell, ...]:
     """As if there had never been a wall."""
-    return Shell({NFT: _NO_NFT, IPTABLES: _NO_IPTABLES, FIREWALLD: _NO_FIREWALLD}[kind])
+    return (Shell({NFT: _NO_NFT, IPTABLES: _NO_IPTABLES, FIREWALLD: _NO_FIREWALLD}[kind]),)
 
 
 _NO_NFT = f"nft list table inet galvan >/dev/null 2>&1 && nft delete table inet galvan; rm -f {LIVE}"

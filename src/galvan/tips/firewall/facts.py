@@ -207,12 +207,18 @@ class Peer:
 
 
 def peers(output: str) -> tuple[Peer, ...]:
-    """What `nft -j list set` printed for each set of the count, then the lists of the module `recent`."""
-    found = []
+    """What `nft -j list set` printed for each set of the count, then the lists of the module `recent`. Raises Unreadable where a set
+    is full: whoever came after that is not in it."""
+    found: list[Peer] = []
     for line in output.splitlines():
         if line.startswith("{"):
             for row in _ruleset(line):
-                found += [_peer(element) for element in row.get("set", {}).get("elem", [])]
+                said = row.get("set", {})
+                if len(said.get("elem", [])) >= said.get("size", 1):
+                    raise Unreadable(
+                        "the count of who comes is full (somebody scans the ports): nft flush table inet galvan_watch"
+                    )
+                found += [_peer(element) for element in said.get("elem", [])]
         elif line.startswith("recent "):
             _, name, address, times = line.split()
             found.append(

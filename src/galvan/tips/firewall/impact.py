@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from galvan.cluster.identity import addresses
-from galvan.model import HostFacts, Impact, Snapshot, Unreadable
+from galvan.model import HostFacts, Impact, Role, Snapshot, Unreadable
 from galvan.tips.firewall.facts import COUNTED, GUESTS, LISTENERS
 from galvan.tips.firewall.table import MEMBERS_ONLY, WALLED, Allow, holds, literal, of_host, operators
 
@@ -13,11 +13,16 @@ TIP = "firewall"
 
 
 def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
-    """Raises Unreadable where it cannot be seen who comes."""
+    """Raises Unreadable where it cannot be seen who comes. Where nothing listens nobody is served, so nobody is lost; an outsider of
+    galvan.yaml is one that is to be refused."""
     if not operators(now):
         return  # nothing is planned without them, and everything would be listed here
+    strangers = {a for host in now.cluster.having(Role.OUTSIDER) for a in literal(host)}
     for facts in now.having(*WALLED):
         table = of_host(facts, now)
+        matters = {(a.protocol, a.port) for a in table} | {
+            (e.protocol, e.port) for e in facts[LISTENERS] if not e.local
+        }
         seen: dict[tuple[str, str, int], list[str]] = {}
         for guest in facts[GUESTS]:
             seen.setdefault((guest.address, guest.protocol, guest.port), []).append(
@@ -26,7 +31,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
         for peer in facts[COUNTED]:
             seen.setdefault((peer.address, peer.protocol, peer.port), []).append(f"counted {peer.times} times")
         for (address, protocol, port), evidence in sorted(seen.items()):
-            if not allowed(table, address, protocol, port):
+            if (protocol, port) in matters and address not in strangers and not allowed(table, address, protocol, port):
                 yield _impact(facts, now, table, (address, protocol, port), evidence)
 
 

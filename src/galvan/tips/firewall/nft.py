@@ -12,8 +12,8 @@ from galvan.tips.firewall.table import Allow
 from galvan.tips.firewall.wall import Height, Wall, families, mark, port, word
 
 TABLE, WATCH = "galvan", "galvan_watch"
-PEERS = 8192
-"""How many different peers the count holds; more than these are a scan, and no list that a person reads."""
+PEERS = 65535
+"""How many peers and ports the count holds; more than these are a scan."""
 _ALWAYS = """\
     iif "lo" accept
     ct state established,related accept

@@ -122,7 +122,7 @@ def _height(facts: HostFacts, snapshot: Snapshot, carrier: Carrier, wall: Wall, 
             before,
             {"wall": mark, "intact": "yes"},
             load(carrier, wall),
-            (undo,),
+            undo,
             title,
             deadman=guard,
         )

@@ -29,7 +29,9 @@ LONGEST_TEXT = 255
 
 
 def render(groups: Groups) -> tuple[Json, tuple[str, ...]]:
-    made, incoming, outgoing = {}, {}, {}
+    made: dict[str, Json] = {}
+    incoming: dict[str, Json] = {}
+    outgoing: dict[str, Json] = {}
     for group in groups.groups:
         _check(group)
         made[label(group)] = {

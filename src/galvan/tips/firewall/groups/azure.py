@@ -23,7 +23,9 @@ _WHERE = {"resource_group_name": "${var.resource_group_name}", "location": "${va
 
 
 def render(groups: Groups) -> tuple[Json, tuple[str, ...]]:
-    walls, members, rules = {}, {}, {}
+    walls: dict[str, Json] = {}
+    members: dict[str, Json] = {}
+    rules: dict[str, Json] = {}
     notes = []
     for group in groups.groups:
         members[label(group)] = {"name": name(groups, group)} | _WHERE

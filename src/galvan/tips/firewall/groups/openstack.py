@@ -29,7 +29,8 @@ USUAL_QUOTA = 100
 
 
 def render(groups: Groups) -> tuple[Json, tuple[str, ...]]:
-    made, rules = {}, {}
+    made: dict[str, Json] = {}
+    rules: dict[str, Json] = {}
     for group in groups.groups:
         made[label(group)] = {
             "name": name(groups, group), "description": about(groups, group, LONGEST_TEXT), "delete_default_rules": True,
