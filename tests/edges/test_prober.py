@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+import pytest
+from ssh_servers import machines
 
 from galvan.cluster.facts import VARIABLES
 from galvan.edges.prober import OPERATOR, SshProber
+from galvan.edges.ssh import Ssh
 from galvan.edges.wire import Source
-from galvan.model import Action, Cluster, GalvanError, Host, ProbeAccount, Role, SecretRef
+from galvan.model import Action, Cluster, GalvanError, Host, Outcome, ProbeAccount, Role, Scan, SecretRef, Trial
 
 UNKNOWN = Host("db1", "db1.invalid", Role.DATABASE, "db1")  # RFC 2606: nobody resolves it
 
@@ -88,3 +94,31 @@ def test_the_marker_goes_to_the_servers_own_port_which_is_asked_once() -> None:
     assert dialled == 2
     assert ssh.reads == 1
     assert len(ssh.acted) == 3  # the schema once, a row each
+
+
+def test_ports_are_scanned_by_the_vantage_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+    async def main() -> tuple[Trial, Trial, list[str]]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            return await scanned(int(listener.getsockname()[1]))
+
+    async def scanned(listening: int) -> tuple[Trial, Trial, list[str]]:
+        async with machines(tmp_path, "db1") as (machine,):
+            (tmp_path / "config").write_text(
+                machine.block(
+                    "User root", f"IdentityFile {tmp_path}/id", "IdentitiesOnly yes", f"UserKnownHostsFile {tmp_path}/known_hosts"
+                )
+            )  # fmt: skip
+            cluster = Cluster(
+                "shop", (Host("db1", "192.0.2.1", Role.DATABASE, "db1"),), ssh_config=(str(tmp_path / "config"),)
+            )
+            async with Ssh(cluster, [], "run", lambda ref: "", lambda name, what: "") as ssh:
+                prober = SshProber(cluster, ssh, lambda ref: "")
+                ports = ((listening, listening), (machine.port, machine.port))
+                asked = Scan("127.0.0.1", ports, frozenset({listening, machine.port}), ("127.0.0.1", listening))
+                return await prober.attempt("db1", asked), await prober.attempt("operator", asked), machine.users
+
+    far, near, logins = asyncio.run(main())
+    assert far.outcome is near.outcome is Outcome.MATCHES, f"{far.seen}\n{near.seen}"
+    assert logins[0] == "root"
