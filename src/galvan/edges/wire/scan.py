@@ -39,11 +39,13 @@ command -v bash >/dev/null && command -v timeout >/dev/null || exit {{none}}
 export LC_ALL=C
 ask() {
   said=$(timeout {{patience}} bash -c "$4" - "$1" "$2" "$3" 2>&1 </dev/null)
-  echo "$3 $? $(echo "$said" | tr '\\n' ' ')"
+  code=$?
+  echo "$3 $code $(echo "$said" | tr '\\n' ' ')"
 }
 tcp='exec 3<>"/dev/$1/$2/$3"'
 udp=$tcp'; for try in 1 2; do printf . >&3 && { read -r -t 1 -n 1 -u 3; got=$?; }; [ "$got" -gt 128 ] || exit $got; done; exit 124'
 ask tcp {{control}} "$tcp"
+[ "$code" = 0 ] || exit 0
 for port in {{ports}}; do ask {{protocol}} {{address}} "$port" "${{protocol}}" & done
 wait
 ask tcp {{control}} "$tcp"
@@ -168,10 +170,11 @@ async def _with_bash(vantage: str, asked: Scan, ports: list[int], ask: Ask) -> H
     if code == NONE:
         return None
     lines = [line.split(" ", 2) for line in out.splitlines()]
+    if lines:
+        _living(asked, meant(int(lines[0][1]), lines[0][2]))
     if len(lines) != len(ports) + 2:
         raise Unreadable(f"bash at {vantage} answered {len(lines)} dials of {len(ports) + 2}: {err.strip()[-200:]}")
-    for _, status, said in (lines[0], lines[-1]):
-        _living(asked, meant(int(status), said))
+    _living(asked, meant(int(lines[-1][1]), lines[-1][2]))
     return _sorted({int(port): meant(int(status), said) for port, status, said in lines[1:-1]})
 
 

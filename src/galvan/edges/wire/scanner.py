@@ -262,7 +262,7 @@ class Scanner:
             self.fall(answer)
             return
         fallen, self.trusted, self.ever, self.falling = not self.trusted, True, True, 0
-        lost, self.resent = self.resent, False
+        lost, self.resent, self.slowest = self.resent, False, self.slowest * 0.7  # one hiccup is forgotten
         self.rate = max(SLOWEST, self.rate / 2) if lost else self.rate if fallen else min(self.fastest, self.rate * 1.5)
         held, self.held = self.held, []
         for port in held:
