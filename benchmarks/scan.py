@@ -26,6 +26,7 @@ import os
 import platform
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -77,6 +78,7 @@ class Target:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the namespaces go too
     targets = [planted(number) for number in range(1, HOSTS + 1)]
     rounds = []
     with built(targets):
