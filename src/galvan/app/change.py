@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import threading
 import time
@@ -93,7 +94,9 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
 async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
     """What would refuse the first restart refuses here, before a file is written."""
     if restarting := [host for host, count in made.restarts.items() if count]:
-        await asyncio.sleep(1.0)
+        await asyncio.gather(
+            asyncio.sleep(1.0), asyncio.to_thread(importlib.import_module, "dbos")
+        )  # needed next anyway
         later = await look(replace(desk, tips=()), GATE)
         may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
 
