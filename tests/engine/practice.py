@@ -21,13 +21,17 @@ from galvan.engine.climb import Climb
 from galvan.engine.gates import Crew
 from galvan.engine.gather import gather
 from galvan.engine.plan import Plan, plan
-from galvan.model import Cluster, Fact, Finding, Host, Impact, Policy, Role, Rung, Snapshot, Tip
+from galvan.model import Cluster, Fact, Finding, Host, Impact, Policy, Role, Rung, Snapshot, Tip, Walls
 from galvan.pki.steps import certify
 from galvan.tips import TIPS
 
 T = TypeVar("T")
 ALL: tuple[Fact[Any], ...] = tuple(dict.fromkeys((*(f for tip in TIPS for f in tip.facts), *HOUSE, SESSIONS, BALANCER)))
-TOP = {tip.id: Rung.ENFORCED for tip in TIPS}
+TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
+"""For tests of the rollout of TLS. Without operators in the policy the firewall is refused, whatever else is planned."""
+TOP = {tip.id: Rung.ENFORCED for tip in TLS}
+WHOLE = {tip.id: Rung.ENFORCED for tip in TIPS}
+OPERATORS = Walls(operators=("192.0.2.0/24",))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -58,17 +62,17 @@ async def look(fake: Fake) -> Snapshot:
     return await gather(fake.known(), ALL, fake)
 
 
-async def judged(fake: Fake) -> tuple[Snapshot, tuple[Finding, ...]]:
+async def judged(fake: Fake, tips: Sequence[Tip] = TLS) -> tuple[Snapshot, tuple[Finding, ...]]:
     snapshot = await look(fake)
-    return snapshot, audit(snapshot, TIPS)
+    return snapshot, audit(snapshot, tips)
 
 
-async def heights(fake: Fake) -> Mapping[str, Rung]:
-    return rungs((await judged(fake))[1], lambda tip: False)
+async def heights(fake: Fake, tips: Sequence[Tip] = TLS) -> Mapping[str, Rung]:
+    return rungs((await judged(fake, tips))[1], lambda tip: False)
 
 
-async def planned(fake: Fake, tips: Sequence[Tip] = TIPS, to: Rung = Rung.ENFORCED, outage: bool = False) -> Plan:
-    snapshot, findings = await judged(fake)
+async def planned(fake: Fake, tips: Sequence[Tip] = TLS, to: Rung = Rung.ENFORCED, outage: bool = False) -> Plan:
+    snapshot, findings = await judged(fake, tips)
     return plan(findings, snapshot, tips, to, order_of(snapshot), settle, certify, outage)
 
 

@@ -5,13 +5,15 @@ each of them what must never happen. Nothing about TLS itself is proven here: th
 
 from __future__ import annotations
 
+import asyncio
 import re
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from galvan.cluster import provider
-from galvan.edges.fake import notary, options, scripts, services
+from galvan.edges.fake import notary, options, scripts, services, walls
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
 from galvan.edges.fake.group import Group, Witness
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Channel, File, Machine, Server
@@ -74,9 +76,12 @@ class Fake:
     count: int = 0
     reads: int = 0
     log: list[Done] = field(default_factory=list)
+    listed: list[str] | None = field(default_factory=list)  # mysql.wsrep_allowlist; None: no such table
     authorities: set[str] = field(default_factory=set)  # those that were asked for: they exist from then on
 
     def __post_init__(self) -> None:
+        self.anew: list[str] = []  # hosts to which a new connection was tried
+        self._died_in: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self.machines = {host.name: Machine(host) for host in self.cluster.hosts}
         databases = self.cluster.having(Role.DATABASE)
         self.witness = Witness()
@@ -117,11 +122,15 @@ class Fake:
             return Unreadable(f"{fact.id}: {why}")
 
     async def act(self, host: Host, action: Action, wave: str) -> str:
+        if self._died_in is not None and self._died_in() is asyncio.get_running_loop():
+            raise Killed("whoever is dead does nothing more, not even tidy up")
         self.count += 1
         if event := self.events.get(self.count):
             event(self)
         machine, at = self._reach(host), f"action {self.count} ({wave})"
         here = self.count == self.crash_at
+        if here:
+            self._died_in = weakref.ref(asyncio.get_running_loop())
         if here and self.crash_when == "before":
             raise Killed(at)
         self.log.append(Done(self.count, host.name, wave, action))
@@ -133,6 +142,14 @@ class Fake:
         if here:
             raise Killed(at)
         return said
+
+    async def act_anew(self, host: Host, action: Action, wave: str) -> str:
+        """A new connection of the operator's: the wall is asked whether it lets one in."""
+        machine = self._reach(host)
+        self.anew.append(host.name)
+        if not walls.knock(machine, machine.around.caller, 22):
+            raise Unreachable(f"{host.name} ({host.ssh}) did not let us in over ssh: Connection timed out")
+        return await self.act(host, action, wave)
 
     def _reach(self, host: Host) -> Machine:
         machine = self.machines[host.name]
@@ -178,7 +195,7 @@ class Fake:
                 return notary.sign(self.cluster.name, request.content, wanted)
 
     def _statement(self, machine: Machine, text: str, at: str) -> None:
-        """SET GLOBAL, ALTER USER … REQUIRE and KILL CONNECTION; anything else is an error."""
+        """SET GLOBAL, ALTER USER … REQUIRE, KILL CONNECTION and the list of who may join; anything else is an error."""
         server = machine.server
         if server is None or not server.up:
             raise NotHealed(f"{machine.host.name}: statement {text[:80]!r} failed: {DOWN}")
@@ -193,6 +210,8 @@ class Fake:
             account.require = {"NONE": "0", "SSL": "1", "X509": "2"}[match[3]]
         elif match := re.fullmatch(r"KILL CONNECTION (\d+)", text):
             self._kill(machine, int(match[1]), at)
+        elif "mysql.wsrep_allowlist" in text:
+            self._list(text)
         else:
             raise AssertionError(f"a statement that the cluster in memory does not know: {text!r}")
 
@@ -208,6 +227,17 @@ class Fake:
                     f"ERROR 1231 (42000): Variable 'wsrep_provider_options' can't be set to '{key}={wanted}'"
                 )
             server.provider[key] = wanted
+
+    def _list(self, text: str) -> None:
+        """One replicated table: who may join."""
+        assert self.listed is not None
+        named = re.findall(r"'([^']*)'", text)
+        if text.startswith("INSERT IGNORE INTO mysql.wsrep_allowlist (ip) VALUES ("):
+            self.listed += [address for address in named if address not in self.listed]
+        elif text.startswith("DELETE FROM mysql.wsrep_allowlist WHERE ip IN ("):
+            self.listed = [address for address in self.listed if address not in named]
+        else:
+            raise AssertionError(f"a statement that the cluster in memory does not know: {text!r}")
 
     def _kill(self, machine: Machine, number: int, at: str) -> None:
         found = [s for s in self.clients.sessions if s.id == number and s.member == machine.host.name]

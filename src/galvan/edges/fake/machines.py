@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from galvan.cluster import provider
 from galvan.edges.fake import options
+from galvan.edges.fake.walls import Around
 from galvan.model import Host
 
 HOME = "/var/lib/galvan"
@@ -86,11 +87,16 @@ class Machine:
     keys_made: int = 0
     address: str = ""  # its own, where galvan.yaml has a name
     upkeep: dict[str, str] = field(default_factory=dict)  # what else goes on there, where it is not the usual
+    around: Around = field(default_factory=Around)
     unheard: frozenset[str] = frozenset()  # members that it has no connection with: another one relays
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:
         self.keep(path, run, wave)
         self.files[path] = file
+
+    def write(self, path: str, text: str) -> None:
+        """As a script of Galvan's does it: root-only, and nothing is kept."""
+        self.files[path] = File(text, 0o600)
 
     def keep(self, path: str, run: str, wave: str) -> None:
         """What was there when this run's wave first touched the path; None where there was nothing."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from galvan.edges.fake import notary, options
+from galvan.edges.fake import notary, options, walls
 from galvan.edges.fake.clients import BUNDLE
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Machine, Server
 from galvan.model import Role, Unreadable
@@ -225,6 +225,11 @@ def _balancer(fake: Fake, machine: Machine) -> str:
     return "\n".join([*lines, ",".join(["galera", "BACKEND", *[""] * 16]), ""])
 
 
+def _listed(fake: Fake, machine: Machine) -> str:
+    _server(machine)
+    return walls.print_allowlist(fake, machine)
+
+
 def _manifest(fake: Fake, machine: Machine) -> str:
     return "".join(file.content for path, file in sorted(machine.files.items()) if path.startswith(f"{HOME}/runs/"))
 
@@ -262,6 +267,18 @@ PRINTERS: Mapping[str, Printer] = {
     "pki.sound": _material,
     "pki.app_material": _material,
     "pki.app_sound": _material,
+    "host.wall": walls.print_wall,
+    "firewall.control": walls.print_control,
+    "firewall.ruleset": walls.print_ruleset,
+    "firewall.saved": lambda fake, machine: "# ip6tables\n",
+    "firewall.listeners": walls.print_listeners,
+    "firewall.guests": walls.print_guests,
+    "firewall.counted": walls.print_counted,
+    "firewall.caller": walls.print_caller,
+    "firewall.bypass": lambda fake, machine: "",
+    "firewall.object": lambda fake, machine: "object=no\nunsaved=no\n",
+    "firewall.allowlist": _listed,
+    "firewall.listed": _listed,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",
 }

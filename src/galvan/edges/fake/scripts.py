@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from galvan.edges.fake import notary
+from galvan.cluster.walls import UNIT
+from galvan.edges.fake import notary, walls
 from galvan.edges.fake.machines import HOME, File, Machine
 from galvan.model import NotHealed
 
@@ -146,10 +147,23 @@ def _recover(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
+    f"mkdir -p {HOME}/runs/": _remember,  # first, for these two hold others: a whole wave, and an undo
+    "systemd-run -q --unit=galvan-deadman-": walls.arm,
+    "systemctl list-units --plain --no-legend --state=active 'galvan-deadman-*.timer'": walls.settle,
+    "systemctl is-active -q galvan-deadman-": walls.release,
+    "systemd-run -q --unit=galvan-listen-": walls.listen,
+    "systemctl stop galvan-listen-": walls.quiet,
+    "for to in ": walls.dial,
+    "\nnft -c -f ": walls.load,
+    "nft -f - <<'@rules'\n": walls.count,
+    "nft delete table inet galvan_watch": walls.count_no_more,
+    "nft delete table inet galvan;": walls.unload,
+    f"systemctl enable -q {UNIT}": walls.enable,
+    f"systemctl disable -q --now {UNIT}": walls.disable,
+    "systemctl daemon-reload; rmdir /etc/galvan/firewall": walls.tidy,
     f"mktemp -d {HOME}/lock.XXXXXX": _lock,
     f"*) rm -rf {HOME}/lock ;; esac": _unlock,
     f"; rm -rf {HOME}/lock": _take_lock_off,
-    f"mkdir -p {HOME}/runs/": _remember,
     f": >{MARK}": _mark,
     f"rm -f {MARK}": _unmark,
     "echo 'set server ": _set_server,
