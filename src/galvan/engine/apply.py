@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from galvan.cluster.order import OUTAGE, Wave
-from galvan.engine.deadman import guarded
+from galvan.engine.deadman import guarded, settled
 from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
@@ -43,6 +43,8 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
     gone = await is_down(host, crew) if wave.restarts else False  # a server on its way is waited for first
     if not wave.restarts:
         await _revive(host, crew, later)
+    if any(step.deadman for step in wave.steps):
+        await settled(host, crew, wave.id)
     todo = await todo_of(wave, host, crew, later)
     if not todo:
         if wave.restarts:

@@ -34,6 +34,10 @@ for n in {{limits}}; do
   systemd-run -q --unit=galvan-deadman-$n --on-active=${n}s --timer-property=AccuracySec=100ms /bin/sh -e {{home}}/undo.sh
 done
 """
+_SETTLE = """
+armed=$(systemctl list-units --plain --no-legend --state=active 'galvan-deadman-*.timer' | cut -d ' ' -f 1)
+[ -z "$armed" ] || { systemctl stop $armed; /bin/sh -e {{home}}/undo.sh; }
+"""
 _RELEASE = """
 systemctl is-active -q galvan-deadman-{{n}}.timer || { echo 'the host has already undone it by itself' >&2; exit 1; }
 systemctl stop galvan-deadman-{{n}}.timer
@@ -64,6 +68,11 @@ for p in {{ports}}; do
 done
 """
 _QUIET = "for p in {{ports}}; do systemctl stop galvan-listen-$p.service 2>/dev/null || true; done"
+
+
+async def settled(host: Host, crew: Crew, wave: str) -> None:
+    """What a killed run left armed is undone now. Whoever goes on would see it in place, and the host would take it away later."""
+    await crew.remote.act(host, sh(_SETTLE, home=HOME), wave)
 
 
 async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str) -> None:
