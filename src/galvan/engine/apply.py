@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from galvan.cluster.order import OUTAGE, Wave
-from galvan.engine.deadman import guarded, settled
+from galvan.engine.deadman import guarded, may_guard, settled
 from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
@@ -136,6 +136,8 @@ async def act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], c
     """Everything but the restarts, which the wave makes once, at its end."""
     for step in todo:
         actions = [action for action in step.do if not isinstance(action, Restart)]
+        if step.deadman:
+            await may_guard(host, crew)
         if actions:
             begun.append(step)
             crew.say(wave.id, step.title)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from galvan.cluster.facts import GATE
@@ -75,11 +76,14 @@ async def settled(host: Host, crew: Crew, wave: str) -> None:
     await crew.remote.act(host, sh(_SETTLE, home=HOME), wave)
 
 
-async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str) -> None:
-    """Raises Unsafe while a member is not well (nothing was begun); NotHealed where a connection was not seen in time: the host
-    undoes it, with or without us."""
+async def may_guard(host: Host, crew: Crew) -> None:
+    """Raises Unsafe while a member is not well."""
     if told := [*complaints(await gather(crew.cluster, GATE, crew.remote))]:
         raise Unsafe(f"{host.name}: its wall was not touched: " + "; ".join(told))
+
+
+async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str) -> None:
+    """Raises NotHealed where a connection was not seen in time: the host undoes it, with or without us."""
     undo = "\n".join(action.text for action in step.undo if isinstance(action, Shell))
     limits = sorted({reach.within for reach in guard.reaches} | {guard.seconds})
     ports = _ports(guard.reaches, host)
@@ -92,8 +96,9 @@ async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str)
         await crew.remote.act(host, step.do[-1], wave)
         await _all_well(guard, limits, host, crew, wave)
     finally:
-        if ports:
-            await crew.remote.act(host, sh(_QUIET, ports=ports), wave)
+        with suppress(GalvanError):  # they end by themselves, and why this one failed is not what there is to say
+            if ports:
+                await crew.remote.act(host, sh(_QUIET, ports=ports), wave)
 
 
 def _arm(undo: str, limits: Sequence[float]) -> Shell:
