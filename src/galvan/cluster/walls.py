@@ -39,6 +39,7 @@ elif command -v nft >/dev/null && nft list table inet galvan >/dev/null 2>&1; th
 elif command -v iptables >/dev/null && iptables -nL GALVAN >/dev/null 2>&1; then by=iptables
 elif [ -e {HOME}/rules.nft ]; then by=nft; elif [ -e {HOME}/rules.v4 ]; then by=iptables; fi
 echo by=$by
+systemctl is-enabled -q {UNIT} 2>/dev/null && echo enabled=yes || echo enabled=no
 echo watch=$({{ nft -t list table inet galvan_watch || iptables -S GALVAN-WATCH; }} 2>/dev/null | {_MARK})
 if [ "$by" = firewalld ]; then
   wall=$(running | said); saved=$(kept | said)
@@ -54,7 +55,7 @@ fi
 """
 WALL: Fact[State] = Fact("host.wall", Shell(_SCRIPT.strip()), lines, roles=WALLED)
 """`wall`, `watch`, `saved`: the height and digest of what runs, of what counts and of what a reboot would bring; empty where there is
-none. `intact`: nobody changed the running rules since they were loaded. `lasting`: a reboot brings the same."""
+none. `enabled`: is the unit that would bring it? `intact`: nobody changed the running rules since they were loaded. `lasting`: a reboot brings the same."""
 
 
 def height(facts: HostFacts) -> str:

@@ -59,7 +59,9 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
 
 def _of_host(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
     carrier, shut = carrier_of(facts, snapshot), wall_of(facts, snapshot, Height.SHUT)
-    seen = {key: str(facts[WALL].get(key) or "") for key in ("wall", "watch", "saved", "intact", "lasting", "by")}
+    seen = {
+        key: str(facts[WALL].get(key) or "") for key in ("wall", "watch", "saved", "enabled", "intact", "lasting", "by")
+    }
     if seen["wall"] and seen["by"] != carrier.kind:
         raise Blind(
             f"the wall on {facts.host.name} is carried by {seen['by']}, and {carrier.kind} is in charge now: galvan rollback first"
@@ -80,7 +82,7 @@ def _of_host(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
     elif seen["wall"].startswith("shut"):
         heights = []
     for height in heights:
-        yield from _height(facts, snapshot, carrier, wall_of(facts, snapshot, height), seen)
+        yield from _height(facts, snapshot, carrier, wall_of(facts, snapshot, height), seen, height is heights[-1])
 
 
 def _object(facts: HostFacts) -> Iterator[Step]:
@@ -107,8 +109,11 @@ def _object(facts: HostFacts) -> Iterator[Step]:
     )
 
 
-def _height(facts: HostFacts, snapshot: Snapshot, carrier: Carrier, wall: Wall, seen: dict[str, str]) -> Iterator[Step]:
-    """The wall and what keeps it; `seen` is what this step finds, and then what it leaves."""
+def _height(
+    facts: HostFacts, snapshot: Snapshot, carrier: Carrier, wall: Wall, seen: dict[str, str], last: bool
+) -> Iterator[Step]:
+    """The wall and what keeps it; `seen` is what this step finds, and then what it leaves. That what runs is what is kept can only be
+    asked of the last height: a run that goes on finds a higher wall at the lower one's wave."""
     mark, stage = mark_of(carrier, wall), Stage.SHUT if wall.height is Height.SHUT else Stage.WALL
     before = {"wall": seen["wall"], "intact": seen["intact"]}
     title = "drop what no rule lets in" if wall.height is Height.SHUT else "shut the members' ports to strangers"
@@ -128,11 +133,13 @@ def _height(facts: HostFacts, snapshot: Snapshot, carrier: Carrier, wall: Wall, 
         )
     if seen["saved"] != mark or seen["lasting"] != "yes":
         do, back = keep(carrier, wall, seen["saved"], stage.at(facts.host.name))
-        kept = {"saved": seen["saved"], "lasting": seen["lasting"] if seen["saved"] else "yes"}
-        yield _step(
-            facts, stage, "keep", kept, {"saved": mark, "lasting": "yes"}, do, back, "and have it back after a reboot"
-        )
-    seen |= {"wall": mark, "saved": mark, "intact": "yes", "lasting": "yes"}
+        kept, want = {"saved": seen["saved"]}, {"saved": mark}
+        if carrier.kind != FIREWALLD:
+            kept, want = kept | {"enabled": seen["enabled"]}, want | {"enabled": "yes"}
+        if last:
+            want |= {"lasting": "yes"}
+        yield _step(facts, stage, "keep", kept, want, do, back, "and have it back after a reboot")
+    seen |= {"wall": mark, "saved": mark, "enabled": "yes", "intact": "yes", "lasting": "yes"}
 
 
 def _step(
