@@ -55,7 +55,9 @@ def rules() -> dict[str, str]:
 
 def conf_ids() -> set[str]:
     """The number of the group's view, as each member counts it: it changes when anyone is expelled."""
-    said = "mariadb -N -B -e \"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_conf_id', 'wsrep_cluster_size')\""
+    said = (
+        "mariadb -N -B -e \"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_conf_id', 'wsrep_cluster_size')\""
+    )
     return {lab.execute(host.name, said) for host in lab.current().databases}
 
 
@@ -162,7 +164,9 @@ def test_a_reboot_inside_the_window_brings_the_old_rules_back(walled: Operator, 
     subprocess.run(["podman", "restart", "-t", "0", container("db2")], capture_output=True, check=True)
     wait(synced, 180)
     seen = lab.execute("db2", "iptables-save")
-    assert ("galvan members" in seen) == ("GALVAN" in lab.execute("db2", "cat /etc/galvan/firewall/rules.v4 2>/dev/null; true"))
+    assert ("galvan members" in seen) == (
+        "GALVAN" in lab.execute("db2", "cat /etc/galvan/firewall/rules.v4 2>/dev/null; true")
+    )
     assert walled.run("rollback", "--auto-approve").returncode == 0
     assert rules() == before
 
@@ -192,12 +196,19 @@ def test_every_vantage_sees_exactly_what_the_table_says(walled: Operator) -> Non
 
 def write_table() -> None:
     names = {"db1": "db1 (nftables)", "db2": "db2 (iptables)", "db3": "db3 (firewalld)", "lb1": "lb1 (nftables)"}
-    lines = ["# What each vantage sees, before and after the walls", "", f"Made by `GALVAN_TABLES=1 make test SUITE=tests/lab/test_firewall.py` on {time.strftime('%Y-%m-%d')}.", ""]
+    lines = [
+        "# What each vantage sees, before and after the walls",
+        "",
+        f"Made by `GALVAN_TABLES=1 make test SUITE=tests/lab/test_firewall.py` on {time.strftime('%Y-%m-%d')}.",
+        "",
+    ]
     lines += ["| host | from | before | after |", "|---|---|---|---|"]
     for key in sorted(SEEN["after"]):
         kind, _, rest = key.partition("@")
         host, _, source = rest.partition("<")
-        lines.append(f"| {names[host]} | {source}{', udp' if kind == 'udp' else ''} | {SEEN['before'].get(key, '')} | {SEEN['after'][key]} |")
+        lines.append(
+            f"| {names[host]} | {source}{', udp' if kind == 'udp' else ''} | {SEEN['before'].get(key, '')} | {SEEN['after'][key]} |"
+        )
     (TABLES / "walls.md").write_text("\n".join(lines) + "\n")
 
 
@@ -205,7 +216,10 @@ def test_a_member_comes_back_by_ist_and_by_sst_behind_the_walls(walled: Operator
     for host, wipe, word in (("db2", False, "Receiving IST"), ("db3", True, "state transfer")):
         at = int(time.time())
         gone = "rm -rf /var/lib/mysql/*" if wipe else "sleep 2"
-        lab.execute("db1", "mariadb -e 'CREATE DATABASE IF NOT EXISTS walls; CREATE TABLE IF NOT EXISTS walls.t (a INT PRIMARY KEY AUTO_INCREMENT)'")
+        lab.execute(
+            "db1",
+            "mariadb -e 'CREATE DATABASE IF NOT EXISTS walls; CREATE TABLE IF NOT EXISTS walls.t (a INT PRIMARY KEY AUTO_INCREMENT)'",
+        )
         lab.execute(host, f"systemctl stop mariadb; {gone}")
         lab.execute("db1", "for n in 1 2 3; do mariadb -e 'INSERT INTO walls.t VALUES ()'; done")
         lab.execute(host, "systemctl start mariadb")
@@ -220,7 +234,11 @@ def test_a_stranger_in_the_list_of_members_is_still_kept_out_of_it(walled: Opera
     assert lab.current().host("mallory").address not in listed
 
 
-RELOADS = {"db1": "systemctl reload nftables", "db2": "systemctl restart netfilter-persistent", "db3": "firewall-cmd -q --reload"}
+RELOADS = {
+    "db1": "systemctl reload nftables",
+    "db2": "systemctl restart netfilter-persistent",
+    "db3": "firewall-cmd -q --reload",
+}
 
 
 def test_walls_survive_a_reload_of_the_firewall_and_a_reboot(walled: Operator) -> None:
@@ -248,7 +266,9 @@ def test_somebodys_own_change_of_the_rules_is_seen(walled: Operator) -> None:
 
 def test_a_new_neighbour_is_in_the_next_plan(walled: Operator) -> None:
     text = walled.file.read_text()
-    walled.file.write_text(text.replace("policy:\n  firewall:\n", "policy:\n  firewall:\n    monitors: [10.99.0.0/24]\n"))
+    walled.file.write_text(
+        text.replace("policy:\n  firewall:\n", "policy:\n  firewall:\n    monitors: [10.99.0.0/24]\n")
+    )
     planned = walled.json("plan")
     walled.file.write_text(text)
     assert {wave["host"] for wave in planned["waves"]} == {"db1", "db2", "db3"}
@@ -258,8 +278,8 @@ def test_a_new_neighbour_is_in_the_next_plan(walled: Operator) -> None:
 def test_rollback_leaves_every_rule_and_file_as_it_was(walled: Operator, before: dict[str, str]) -> None:
     lab.start_load(writers=4)
     try:
-        while runs := [run for run in walled.json("runs")["runs"] if run.get("on_hosts", True) and not run["run"].startswith("undo")]:
-            if walled.run("rollback", "--auto-approve").returncode != 0 or len(runs) > 9:
+        for _ in range(9):  # one run after another, until there is none left
+            if walled.run("rollback", "--auto-approve").returncode:
                 break
     finally:
         report = lab.stop_load()
