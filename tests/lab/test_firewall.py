@@ -123,7 +123,7 @@ def test_a_wall_that_forgets_a_member_is_found_before_the_group_expels_it(walled
     assert conf_ids() == members
     assert "galvan members" not in lab.execute("db1", "nft list ruleset")
     log = lab.execute("db1", f"journalctl -t galvan -o short-unix --no-pager --since @{int(began)}")
-    assert "wall" in log
+    assert "nobody said in time that all is well: the change is undone" in log
     assert walled.run("rollback", "--auto-approve").returncode == 0
 
 
