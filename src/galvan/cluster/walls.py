@@ -7,7 +7,7 @@ from galvan.cluster.facts import lines
 from galvan.model import Fact, HostFacts, Role, Shell, State, Unreadable
 
 WALLED = frozenset({Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER})
-HOME = "/etc/galvan/firewall"
+RULES = "/etc/galvan/firewall"
 UNIT = "galvan-firewall.service"
 LIVE = "/run/galvan/firewall.live"
 """The digest of what the kernel listed right after Galvan had loaded a wall; gone after a reboot."""
@@ -17,8 +17,8 @@ LISTED = {
 }
 """How a host lists the wall, by what carries it; the kernel's own words, without counters."""
 _FRESH = {
-    "nft": f"nft -f {HOME}/rules.nft && {LISTED['nft']}",
-    "iptables": f"iptables-restore -n <{HOME}/rules.v4; ip6tables-restore -n <{HOME}/rules.v6; for t in iptables ip6tables; do $t -I INPUT -j GALVAN; done; {LISTED['iptables']}",
+    "nft": f"nft -f {RULES}/rules.nft && {LISTED['nft']}",
+    "iptables": f"iptables-restore -n <{RULES}/rules.v4; ip6tables-restore -n <{RULES}/rules.v6; for t in iptables ip6tables; do $t -I INPUT -j GALVAN; done; {LISTED['iptables']}",
 }
 _MARK = "sed -n 's/.*\"galvan \\([a-z]* [0-9a-f]*\\)\".*/\\1/p' | head -n 1"
 _BUS = "org.fedoraproject.FirewallD1"
@@ -37,7 +37,7 @@ by=
 if systemctl is-active -q firewalld 2>/dev/null && [ -e /etc/firewalld/policies/galvan.xml ]; then by=firewalld
 elif command -v nft >/dev/null && nft list table inet galvan >/dev/null 2>&1; then by=nft
 elif command -v iptables >/dev/null && iptables -nL GALVAN >/dev/null 2>&1; then by=iptables
-elif [ -e {HOME}/rules.nft ]; then by=nft; elif [ -e {HOME}/rules.v4 ]; then by=iptables; fi
+elif [ -e {RULES}/rules.nft ]; then by=nft; elif [ -e {RULES}/rules.v4 ]; then by=iptables; fi
 echo by=$by
 systemctl is-enabled -q {UNIT} 2>/dev/null && echo enabled=yes || echo enabled=no
 echo watch=$({{ nft -t list table inet galvan_watch || iptables -S GALVAN-WATCH; }} 2>/dev/null | {_MARK})
@@ -47,7 +47,7 @@ if [ "$by" = firewalld ]; then
   [ "$wall" = "$saved" ] && echo lasting=yes || echo lasting=no
 else
   wall=$(live | {_MARK}); echo "wall=$wall"
-  echo "saved=$(cat {HOME}/rules.nft {HOME}/rules.v4 2>/dev/null | {_MARK})"
+  echo "saved=$(cat {RULES}/rules.nft {RULES}/rules.v4 2>/dev/null | {_MARK})"
   now=$(live | sha256sum); then=$(fresh | sha256sum)
   [ -z "$wall" ] || [ "$now" = "$then" ] || [ "$now" = "$(cat {LIVE} 2>/dev/null)" ] && echo intact=yes || echo intact=no
   [ "$now" = "$then" ] && {{ [ -z "$wall" ] || systemctl is-enabled -q {UNIT} 2>/dev/null; }} && echo lasting=yes || echo lasting=no

@@ -16,7 +16,7 @@ from galvan.lab.podman import File, container, execute, podman, put, run, togeth
 from galvan.lab.recipes import Recipe
 from galvan.lab.topology import Host, Lab
 
-LABEL, NAME = "galvan.lab", "galvan.lab.name"
+LABEL, NAME, UNNAMED = "galvan.lab", "galvan.lab.name", "-"  # podman takes an empty value for any value
 KEY_TYPES = ("ed25519", "ecdsa")
 DBA = 1000
 PRIVILEGES = ("--systemd=always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE", "--restart=always")
@@ -35,7 +35,7 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
     """A fresh network and fresh hosts, booted, each with keys of its own; nothing of the cluster yet."""
     family = ("--ipv6",) if lab.options.ipv6 else ()
     podman(
-        "network", "create", "--disable-dns", *family, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}", "--subnet", lab.options.subnet,
+        "network", "create", "--disable-dns", *family, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name() or UNNAMED}", "--subnet", lab.options.subnet,
         called("galvan-lab"),
         what=f"the network {lab.options.subnet} could not be made (is it in use on this machine?)",
     )  # fmt: skip
@@ -55,7 +55,7 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
 def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
     podman(
-        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name()}",
+        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name() or UNNAMED}",
         "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *environment(lab, host), *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
@@ -121,12 +121,12 @@ def _listed(label: str) -> list[Any]:
 
 def containers() -> Mapping[str, str]:
     """Every container of this lab, with its state."""
-    return {str(entry["Names"][0]): str(entry["State"]) for entry in _listed(f"{NAME}={name()}")}
+    return {str(entry["Names"][0]): str(entry["State"]) for entry in _listed(f"{NAME}={name() or UNNAMED}")}
 
 
 def owner() -> Path | None:
     """The state directory of the lab of this name whose hosts are on this machine; it may be ours or another's."""
-    owners = {str(entry["Labels"][LABEL]) for entry in _listed(f"{NAME}={name()}")}
+    owners = {str(entry["Labels"][LABEL]) for entry in _listed(f"{NAME}={name() or UNNAMED}")}
     return Path(sorted(owners)[0]) if owners else None
 
 
@@ -147,7 +147,13 @@ def remove() -> None:
     if names:
         podman("rm", "-f", "-t", "0", "-v", *names, what="the lab's containers could not be removed")
     listed = podman(
-        "network", "ls", "--filter", f"label={NAME}={name()}", "--format", "{{.Name}}", what="no list of networks"
+        "network",
+        "ls",
+        "--filter",
+        f"label={NAME}={name() or UNNAMED}",
+        "--format",
+        "{{.Name}}",
+        what="no list of networks",
     )
     for network in listed.split():
         podman("network", "rm", "-f", network, what=f"the network {network} could not be removed")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from galvan.cluster.quote import sh
-from galvan.cluster.walls import HOME, LISTED, LIVE, UNIT
+from galvan.cluster.walls import LISTED, LIVE, RULES, UNIT
 from galvan.model import Action, PutFile, RestoreFile, Shell
 from galvan.tips.firewall import firewalld, iptables, nft
 from galvan.tips.firewall.wall import Wall
@@ -197,12 +197,12 @@ def keep(carrier: Carrier, wall: Wall, before: str, wave: str) -> tuple[tuple[Ac
     """What makes the wall survive a reboot, and its undo. `before`: the mark of the wall that would come back now."""
     if carrier.kind == FIREWALLD:
         return (_permanent(mark_of(carrier, wall)),), (_permanent(before),)
-    files = {f"{HOME}/rules.{kind}": text for kind, text in _texts(carrier, wall).items()} | {_UNIT: service(carrier)}
-    put = tuple(PutFile(path, text, 0o600 if path.startswith(HOME) else 0o644) for path, text in files.items())
+    files = {f"{RULES}/rules.{kind}": text for kind, text in _texts(carrier, wall).items()} | {_UNIT: service(carrier)}
+    put = tuple(PutFile(path, text, 0o600 if path.startswith(RULES) else 0o644) for path, text in files.items())
     enable = Shell(f"systemctl daemon-reload; systemctl enable -q {UNIT}; systemctl start {UNIT}")
     off = () if before else (Shell(f"systemctl disable -q --now {UNIT} 2>/dev/null || true"),)
     back = tuple(RestoreFile(path, wave) for path in reversed(files))
-    tidy = Shell(f"systemctl daemon-reload; rmdir {HOME} /etc/galvan 2>/dev/null || true")
+    tidy = Shell(f"systemctl daemon-reload; rmdir {RULES} /etc/galvan 2>/dev/null || true")
     return (*put, enable), (*off, *back, tidy)
 
 
@@ -210,9 +210,9 @@ def service(carrier: Carrier) -> str:
     after = " ".join(carrier.after)
     parts = f"PartOf={after}\nReloadPropagatedFrom={after}\n" if after else ""
     loads = {
-        NFT: f"/usr/sbin/nft -f {HOME}/rules.nft",
+        NFT: f"/usr/sbin/nft -f {RULES}/rules.nft",
         IPTABLES: (
-            f"/bin/sh -ec 'iptables-restore -n <{HOME}/rules.v4; ip6tables-restore -n <{HOME}/rules.v6; "
+            f"/bin/sh -ec 'iptables-restore -n <{RULES}/rules.v4; ip6tables-restore -n <{RULES}/rules.v6; "
             "for t in iptables ip6tables; do $$t -C INPUT -j GALVAN 2>/dev/null || $$t -I INPUT -j GALVAN; done'"
         ),
     }

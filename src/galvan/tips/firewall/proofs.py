@@ -34,33 +34,33 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
 
 
 def _from(
-    facts: HostFacts, source: Host, mine: tuple[str, ...], table: tuple[Allow, ...], snapshot: Snapshot
+    facts: HostFacts, asker: Host, mine: tuple[str, ...], table: tuple[Allow, ...], snapshot: Snapshot
 ) -> Iterator[Proof]:
     """A stranger and an application try every port; a member and a balancer those of the table, and one that is nobody's."""
-    host = facts.host
+    target, host, source = facts.host, facts.host.name, asker.name
     expected = frozenset(a.port for a in table if a.protocol == "tcp" and holds(a, mine))
-    outside = source.role in (Role.OUTSIDER, Role.APPLICATION)
+    outside = asker.role in (Role.OUTSIDER, Role.APPLICATION)
     listed = {a.port for a in table if a.protocol == "tcp"}
     listed |= {listener.port for listener in facts[LISTENERS] if listener.protocol == "tcp" and not listener.local}
     ports = ALL if outside else tuple((port, port) for port in sorted({*listed, NOBODYS}))
     vantage, control = _control(facts, table, snapshot)
-    near = _near(source, host, snapshot)
+    near = _near(asker, target, snapshot)
     yield Proof(
-        f"firewall.ports@{host.name}<{source.name}", TIP, _claim(host, source, expected), host.name, source.name,
-        Scan(host.address, ports, expected, near), _MATCHES, control, _MATCHES, control_vantage=vantage,
+        f"firewall.ports@{host}<{source}", TIP, _claim(host, source, expected), host, source,
+        Scan(target.address, ports, expected, near), _MATCHES, control, _MATCHES, control_vantage=vantage,
     )  # fmt: skip
     for allow in table if outside else ():
         if allow.purpose == GROUP and allow.protocol == "tcp":
             yield Proof(
-                f"firewall.udp@{host.name}<{source.name}", TIP, f"{source.name} reaches no udp {allow.port} of {host.name}", host.name,
-                source.name, Scan(host.address, ((allow.port, allow.port),), frozenset(), near, "udp"), _MATCHES, control, _MATCHES,
+                f"firewall.udp@{host}<{source}", TIP, f"{source} reaches no udp {allow.port} of {host}", host,
+                source, Scan(target.address, ((allow.port, allow.port),), frozenset(), near, "udp"), _MATCHES, control, _MATCHES,
                 control_vantage=vantage,
             )  # fmt: skip
 
 
-def _claim(host: Host, source: Host, expected: frozenset[int]) -> str:
+def _claim(host: str, source: str, expected: frozenset[int]) -> str:
     ports = ", ".join(map(str, sorted(expected))) or "nothing"
-    return f"{source.name} reaches {ports} of {host.name}, and no other port"
+    return f"{source} reaches {ports} of {host}, and no other port"
 
 
 def _control(facts: HostFacts, table: tuple[Allow, ...], snapshot: Snapshot) -> tuple[str, Scan]:
