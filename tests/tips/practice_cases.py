@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from galvan.app.desk import ALL_FACTS
-from galvan.model import Check, Cluster, Fact, Finding, Host, HostFacts, Policy, Role, Snapshot, Unreadable
+from galvan.model import Check, Cluster, Fact, Finding, Host, HostFacts, Policy, Role, Snapshot, Unreadable, Walls
 from galvan.tips import TIPS
 
 HERE = Path(__file__).parent
@@ -16,10 +16,11 @@ HOSTS = (
     Host("db1", "10.89.77.11", Role.DATABASE, "db1"), Host("db2", "10.89.77.12", Role.DATABASE, "db2"),
     Host("lb1", "10.89.77.21", Role.LOAD_BALANCER, "lb1", "haproxy"), Host("arb1", "10.89.77.41", Role.ARBITRATOR, "arb1"),
 )  # fmt: skip
+TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
 BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
 FACTS: dict[str, Fact[Any]] = {fact.id: fact for fact in ALL_FACTS}
 FIELDS = {
-    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "days_later", "address", "host",
+    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "firewall", "days_later", "address", "host",
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def file_of(check: Check) -> Path:
 class Case:
     """`over`: a second set, whose outputs take the place of the first's. `edit`: [host, fact, what stands there, what
     stands there instead]. `output`: host → fact → the whole text.
-    `unreadable`: [host, fact, why]. `days_later`: how long after the outputs were taken the check looks."""
+    `unreadable`: [host, fact, why]. `firewall`: that part of the policy. `days_later`: how long after the outputs were taken the check looks."""
 
     check: str
     said: dict[str, Any]
@@ -72,10 +73,14 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
         texts[host] |= output
     for host, fact, why in said.get("unreadable", []):
         texts[host][fact] = Unreadable(why)
-    policy = Policy(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.get("policy", {}).items()})
+    policy = Policy(**_settings(said.get("policy", {})), firewall=Walls(**_settings(said.get("firewall", {}))))
     hosts = [replace(HOSTS[2], names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
     cluster = Cluster("lab", tuple(h for h in hosts if h.name in texts), policy, authorities=authorities)
     return Snapshot(cluster, tuple(_facts(h, texts[h.name]) for h in cluster.hosts), {}, taken)
+
+
+def _settings(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
 
 
 def _texts(directory: Path) -> dict[str, dict[str, str | Unreadable]]:

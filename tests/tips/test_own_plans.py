@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from practice_cases import snapshot_of
+from practice_cases import TLS, snapshot_of
 
 from galvan.cluster.settle import settle
 from galvan.engine.audit import audit
 from galvan.engine.plan import Plan, plan
 from galvan.model import PutFile, Restart, Rung
 from galvan.pki.steps import certify
-from galvan.tips import TIPS
 
 BOTH = ("client_tls", "replication_tls")
 OLD = ["db1", "server.status", "wsrep_provider_version\t4.23", "wsrep_provider_version\t4.7"]
@@ -52,7 +51,7 @@ GOES_ON = (
 def made(over: str = "", edit: list[list[str]] | None = None, base: str = "own") -> Plan:
     said: dict[str, Any] = {"from": base, "edit": edit or []} | ({"over": over} if over else {})
     snapshot = snapshot_of(said)
-    return plan(audit(snapshot, TIPS), snapshot, TIPS, Rung.ENFORCED, ("db2", "db1", "lb1"), settle, certify)
+    return plan(audit(snapshot, TLS), snapshot, TLS, Rung.ENFORCED, ("db2", "db1", "lb1"), settle, certify)
 
 
 @pytest.mark.parametrize(("over", "edit", "tips", "says"), REFUSED, ids=lambda said: str(said)[:40])
