@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from galvan.cluster.walls import WALL
-from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Verdict, check, holds, not_here
-from galvan.tips.firewall.backends import FIREWALLD, mark_of, watch_of
+from galvan.model import (
+    Blind,
+    HostFacts,
+    Judgement,
+    Role,
+    Rung,
+    Severity,
+    Snapshot,
+    Unreadable,
+    Verdict,
+    check,
+    holds,
+    not_here,
+)
+from galvan.tips.firewall.backends import FIREWALLD, Carrier, mark_of, watch_of
 from galvan.tips.firewall.facts import BYPASS, LISTENERS
 from galvan.tips.firewall.joining import ALLOWLIST, wanted
 from galvan.tips.firewall.judge import carrier_of, cut_off, fate, in_charge, stranger
@@ -14,6 +27,14 @@ from galvan.tips.firewall.wall import Height, wall_of
 ALSO = (Role.ARBITRATOR, Role.LOAD_BALANCER)
 NOBODYS = 65000
 """A port on which nothing listens: what reaches it reaches everything that will ever listen."""
+
+
+def _carrier(facts: HostFacts, snapshot: Snapshot) -> Carrier:
+    """To a plan a host on which nothing could carry a wall is a reason to refuse; to a check it is one that cannot be judged."""
+    try:
+        return carrier_of(facts, snapshot)
+    except Blind as why:
+        raise Unreadable(str(why)) from why
 
 
 def _open_to_strangers(facts: HostFacts, ports: set[tuple[str, int]], want: str) -> Judgement:
@@ -83,9 +104,10 @@ def ssh(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def neighbours(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A port that is only dialled in a state transfer fails at the next restart, months after the rule was made."""
+    carrier = _carrier(facts, snapshot)
     if not operators(snapshot):
         return not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
-    if carrier_of(facts, snapshot).kind == FIREWALLD:
+    if carrier.kind == FIREWALLD:
         return not_here("firewalld: its policy object `galvan` is asked before its zones")
     allows = of_host(facts, snapshot)
     shut = [
@@ -110,7 +132,7 @@ def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return not_here("there is no wall of Galvan's here")
     if not operators(snapshot):
         return not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
-    carrier = carrier_of(facts, snapshot)
+    carrier = _carrier(facts, snapshot)
     good = {mark_of(carrier, wall_of(facts, snapshot, height)) for height in Height} | {""}
     counts = watch_of(carrier, wall_of(facts, snapshot, Height.SHUT))
     told = [f"wall={seen.get('wall')}"] * (str(seen.get("wall")) not in good)
