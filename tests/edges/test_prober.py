@@ -16,7 +16,19 @@ from galvan.cluster.facts import VARIABLES
 from galvan.edges.prober import OPERATOR, SshProber
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import Source
-from galvan.model import Action, Cluster, GalvanError, Host, Outcome, ProbeAccount, Role, Scan, SecretRef, Trial
+from galvan.model import (
+    Action,
+    Capture,
+    Cluster,
+    GalvanError,
+    Host,
+    Outcome,
+    ProbeAccount,
+    Role,
+    Scan,
+    SecretRef,
+    Trial,
+)
 
 UNKNOWN = Host("db1", "db1.invalid", Role.DATABASE, "db1")  # RFC 2606: nobody resolves it
 
@@ -88,7 +100,7 @@ def test_the_marker_goes_to_the_servers_own_port_which_is_asked_once() -> None:
             with suppress(
                 OSError, EOFError, GalvanError
             ):  # the server here is none; that it was dialled is what counts
-                await prober._mark("db1", "m")
+                await prober._mark(OPERATOR, Capture("db1", (ssh.port,), "m"))
 
     ssh, dialled = served(mark)
     assert dialled == 2

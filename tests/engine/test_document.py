@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from practice import carry, insecure, order_in, planned, run, undo_of
+from practice import OPERATORS, TLS, carry, insecure, order_in, planned, run, undo_of
 
 from galvan.app.change import FACTS
 from galvan.edges.fake import Pool
@@ -16,7 +16,7 @@ from galvan.engine.plan import Plan
 from galvan.model import BadInput, Rung
 from galvan.tips import TIPS
 
-NAMES = ("whole", "two", "one-tip", "ready", "back", "half", "nothing")
+NAMES = ("whole", "two", "one-tip", "walls", "ready", "back", "half", "nothing")
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def plans() -> dict[str, Plan]:
     fake, two, half = insecure(), insecure(databases=2, balancer=False), insecure(databases=4)
     half.clients.pools.append(Pool("report", "app1", "", 1, stubborn=True))
     half.clients.tend()
-    made = run(planned(fake))
+    made, walled = run(planned(fake)), insecure(firewall=OPERATORS)
     found = {
-        "whole": made, "two": run(planned(two)), "one-tip": run(planned(fake, TIPS[:1])), "ready": run(planned(fake, to=Rung.READY)),
+        "whole": made, "two": run(planned(two)), "one-tip": run(planned(fake, TLS[:1])), "walls": run(planned(walled, TIPS)), "ready": run(planned(fake, to=Rung.READY)),
         "back": undo_of(made, order_in(fake)),
     }  # fmt: skip
     run(carry(half, run(planned(half)), upto=9))

@@ -6,13 +6,12 @@ import time
 from typing import Any
 
 import pytest
-from practice import TOP, carry, heights, insecure, judged, order_in, planned, run, undo_of
+from practice import TLS, TOP, carry, heights, insecure, judged, order_in, planned, run, undo_of
 
 from galvan.edges.fake import CONFIG_HOME, Channel, Fake, notary
 from galvan.edges.fake.machines import File
 from galvan.model import Certificate, ProviderOption, PutFile, Role, Setting, Signed, Verdict
 from galvan.pki import authority as pki
-from galvan.tips import TIPS
 
 HOME = "/etc/ssl/shop"
 FILE = f"{CONFIG_HOME}/70-shop.cnf"
@@ -125,7 +124,7 @@ def test_bundles_hold_the_owners_authority_and_no_key() -> None:
 
 def refused(fake: Fake) -> dict[str, str]:
     made = run(planned(fake))
-    assert {tip for tip, _ in made.refused.items()} | set(made.tips) == {tip.id for tip in TIPS}
+    assert {tip for tip, _ in made.refused.items()} | set(made.tips) == set(TOP)
     return dict(made.refused)
 
 
@@ -191,7 +190,7 @@ def test_clients_certificates_cannot_be_asked_for() -> None:
 def test_only_what_is_missing_is_set() -> None:
     fake = owned(started=DATABASES)
     snapshot, findings = run(judged(fake))
-    client, group = TIPS[0], next(tip for tip in TIPS if tip.id == "replication_tls")
+    client, group = TLS
     needs = list(
         client.mend([f for f in findings if f.tip == client.id and f.verdict is Verdict.FAIL], snapshot, TOP[client.id])
     )

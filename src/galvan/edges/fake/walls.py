@@ -117,7 +117,9 @@ def print_guests(fake: Fake, machine: Machine) -> str:
     seen += [(3306, fake.machines[p.home].host.address, "haproxy") for p in clients.pools if p.door == name]
     if name in fake.group.primary:
         process = "mariadbd" if machine.server else "garbd"
-        others = (m.host.address for m in fake.machines.values() if m.host.name in fake.group.primary - {name})
+        others = (
+            m.address or m.host.address for m in fake.machines.values() if m.host.name in fake.group.primary - {name}
+        )
         seen += [(4567, address, process) for address in others]
     lines = [f"{port} {who} {process} {seen.count((port, who, process))}" for port, who, process in dict.fromkeys(seen)]
     return "\n".join([f"22 {machine.around.caller} sshd 1", *lines, *machine.around.strangers, ""])
