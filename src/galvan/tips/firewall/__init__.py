@@ -1,5 +1,6 @@
 """Tip 1 of the seed: only the right neighbours reach each port, and everything else is dropped."""
 
+from galvan.cluster.arbitrator import RUNNING
 from galvan.cluster.facts import LINKS, PLATFORM, STATUS, VARIABLES
 from galvan.cluster.walls import WALL
 from galvan.model import Tip
@@ -11,7 +12,7 @@ TIP = Tip(
     id="firewall",
     title="Walls around every host",
     facts=(
-        VARIABLES, STATUS, PLATFORM, LINKS, WALL, CONTROL, RULESET, SAVED, LISTENERS, GUESTS, COUNTED, CALLER, BYPASS, OBJECT,
+        VARIABLES, RUNNING, STATUS, PLATFORM, LINKS, WALL, CONTROL, RULESET, SAVED, LISTENERS, GUESTS, COUNTED, CALLER, BYPASS, OBJECT,
         ALLOWLIST, LISTED,
     ),
     checks=checks.CHECKS,
