@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from galvan.cluster.identity import addresses
 from galvan.model import HostFacts, Impact, Role, Snapshot, Unreadable
@@ -44,7 +45,7 @@ def _impact(
     process = next(
         (e.process for e in facts[LISTENERS] if (e.protocol, e.port) == (protocol, port)), "nothing that listens"
     )
-    known = f", which is {name}" if (name := name_of(address, now)) else ""
+    known = f" ({name})" if (name := name_of(address, now)) else ""
     return Impact(
         TIP, facts.host.name, f"{address}/{protocol}/{port}", f"{address}{known} would be refused at {process}",
         ", ".join(evidence), widen=(protocol, port) in inner,
@@ -58,13 +59,17 @@ def allowed(table: tuple[Allow, ...], address: str, protocol: str, port: int) ->
 
 def name_of(address: str, snapshot: Snapshot) -> str:
     """The host of galvan.yaml that has this address, be it one that the file does not name."""
-    for facts in snapshot.hosts:
-        try:
-            if address in (*literal(facts.host), *addresses(facts)):
-                return facts.host.name
-        except Unreadable:
-            continue
-    return ""
+    return next((facts.host.name for facts in snapshot.hosts if address in _known(facts)), "")
+
+
+def _known(facts: HostFacts) -> set[str]:
+    """A balancer and an application do not tell theirs, and behind a name the file has none."""
+    found: set[str] = set()
+    with suppress(Unreadable):
+        found.update(literal(facts.host))
+    with suppress(Unreadable):
+        found.update(addresses(facts))
+    return found
 
 
 def moved(now: Snapshot) -> Iterator[str]:
