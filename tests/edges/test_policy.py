@@ -8,7 +8,7 @@ import pytest
 
 from galvan.edges.inventory import load
 from galvan.edges.policy import attested, window
-from galvan.model import Backup, BadInput, Budget
+from galvan.model import Backup, BadInput, Budget, Opening, Walls
 
 HOSTS = "cluster: shop\nhosts:\n  db1: {role: database, address: 10.0.0.1}\n"
 
@@ -86,3 +86,42 @@ def test_a_wrong_line_is_named(tmp_path: Path, text: str, told: str) -> None:
 def test_an_attestation_says_who_and_when(text: str) -> None:
     with pytest.raises(BadInput):
         attested(text)
+
+
+def test_walls_in_a_file(tmp_path: Path) -> None:
+    assert policy(tmp_path, "min_tls: TLSv1.2").firewall == Walls()  # type: ignore[attr-defined]
+    text = (
+        "firewall: {operators: [192.0.2.0/24, 198.51.100.7], applications: [fd00::/64], interface: eth1, own_address: yes, "
+        "new_per_second: 50, allowlist: false, backend: iptables, also: [{port: 9100, from: [10.0.9.0/24], hosts: [db1]}]}"
+    )
+    read = policy(tmp_path, text).firewall  # type: ignore[attr-defined]
+    assert read.operators == ("192.0.2.0/24", "198.51.100.7/32")
+    assert (read.applications, read.interface, read.own_address) == (("fd00::/64",), "eth1", True)
+    assert (read.new_per_second, read.allowlist, read.backend) == (50, False, "iptables")
+    assert read.also == (Opening(9100, ("10.0.9.0/24",), "tcp", ("db1",)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{operators: [192.0.2.0/24, 192.0.2.7]}", r"operators\[1\]: 192.0.2.7 and 192.0.2.0/24 overlap: name the wider one alone"),
+        ("{operators: []}", "operators: names no network: leave it out, or name one"),
+        ("{operators: [192.0.2.1/24]}", r"operators\[0\]: '192.0.2.1/24' is no network .*host bits set.*; as in 10.0.3.0/24"),
+        ("{operators: [office]}", "'office' is no network"),
+        ("{operators: 192.0.2.0/24}", "operators: expected a list"),
+        ("{monitors: [fd00::/64, fd00::1]}", "overlap"),
+        ("{also: [{port: 9100}]}", r"also\[0\]: an opening needs from, as in"),
+        ("{also: [{port: 0, from: [10.0.0.1]}]}", "port: a port is a number from 1 to 65535"),
+        ("{also: [{port: 70000, from: [10.0.0.1]}]}", "port: a port is a number from 1 to 65535"),
+        ("{also: [{port: 22, from: [10.0.0.1], protocol: icmp}]}", "'icmp' is not one of tcp, udp"),
+        ("{also: [{port: 22, form: [10.0.0.1]}]}", "form: unknown field; known here: port, from"),
+        ("{operator: [192.0.2.0/24]}", "operator: unknown field; known here: operators"),
+        ("{interface: 'eth0; reboot'}", "interface: .* cannot stand here; for example: eth0"),
+        ("{new_per_second: many}", "new_per_second: 'many' is no number"),
+        ("{backend: pf}", "backend: 'pf' is not one of auto, nftables"),
+        ("{allowlist: maybe}", "allowlist: 'maybe' is neither true nor false"),
+    ],
+)  # fmt: skip
+def test_walls_that_cannot_be_meant(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=r"galvan.yaml line 5: policy\.firewall.*" + told):
+        policy(tmp_path, f"firewall: {text}")
