@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from galvan.edges.fake import rules
 from galvan.model import BadInput
 from galvan.tips.firewall import firewalld, iptables, nft
 from galvan.tips.firewall.packets import Fate, Packet
@@ -83,6 +84,28 @@ def test_nftables(wall: Wall, packets: Sequence[Packet]) -> None:
     rows = json.loads(in_a_namespace("nft -f -; nft -j list ruleset", nft.wall(wall) + nft.watch(wall)))["nftables"]
     for packet in packets:
         agrees(through_nft(rows, packet), policy(wall, packet), packet)
+
+
+@needs_root
+@settings(max_examples=30, deadline=None)
+@given(WALLS, st.lists(PACKETS, min_size=10, max_size=20))
+def test_the_cluster_in_memory_reads_them_as_the_kernel_does(wall: Wall, packets: Sequence[Packet]) -> None:
+    text = nft.wall(wall)
+    rows = json.loads(in_a_namespace("nft -f -; nft -j list ruleset", text))["nftables"]
+    printed = rules.table("galvan", -10, text)
+    for packet in packets:
+        assert through_nft(printed, packet).let_in == through_nft(rows, packet).let_in, packet
+        if packet.interface == "eth0":
+            assert (rules.walk(text, said(packet)) != "drop") == policy(wall, packet), packet
+
+
+def said(packet: Packet) -> rules.Row:
+    """As the cluster in memory puts it."""
+    return {
+        "iif": packet.interface, "iifname": packet.interface, "l4proto": packet.protocol, "pkttype": "host", "state": "new",
+        "nfproto": "ipv6" if packet.family == "ip6" else "ipv4", "saddr": packet.source, "daddr": packet.target,
+        "dport": packet.port, "protocol": packet.protocol,
+    }  # fmt: skip
 
 
 @needs_root
