@@ -24,7 +24,7 @@ from practice import (
 )  # fmt: skip
 
 from galvan.cluster.order import Wave
-from galvan.cluster.walls import HOME, UNIT
+from galvan.cluster.walls import RULES, UNIT
 from galvan.edges.fake import Fake, walls
 from galvan.engine.apply import carry_out
 from galvan.engine.deadman import guarded
@@ -62,7 +62,7 @@ def worlds(fake: Fake) -> dict[str, World]:
     return {
         name: (
             m.around.wall, m.around.watch, m.around.enabled, m.around.listening, m.around.timers,
-            m.files.get(f"{HOME}/rules.nft"), m.files.get(f"/etc/systemd/system/{UNIT}"),
+            m.files.get(f"{RULES}/rules.nft"), m.files.get(f"/etc/systemd/system/{UNIT}"),
         )
         for name, m in fake.machines.items()
     }  # fmt: skip
@@ -282,7 +282,7 @@ def test_killed_anywhere_and_undone_by_the_host(small: tuple[Fake, Plan], when: 
         armed = {name for name, m in fake.machines.items() if m.around.timers}
         time_passes(fake)
         for name in armed:
-            around, kept = fake.machines[name].around, fake.machines[name].files.get(f"{HOME}/rules.nft")
+            around, kept = fake.machines[name].around, fake.machines[name].files.get(f"{RULES}/rules.nft")
             assert around.wall == (kept.content if kept else ""), (action, name)
 
 

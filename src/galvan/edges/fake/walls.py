@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from galvan.cluster.walls import LIVE, RULES, UNIT
+from galvan.cluster.walls import LIVE, UNIT
+from galvan.cluster.walls import RULES as PLACE
 from galvan.edges.fake.rules import Row, table, walk
 from galvan.model import NotHealed, Role
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from galvan.edges.fake import Fake
     from galvan.edges.fake.machines import Machine
 
-RULES, SERVICE = f"{RULES}/rules.nft", f"/etc/systemd/system/{UNIT}"
+RULES, SERVICE = f"{PLACE}/rules.nft", f"/etc/systemd/system/{UNIT}"
 DEADMAN = "/run/galvan/deadman"
 OPERATOR = "192.0.2.10"
 """From where its operator comes."""
