@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 Row = dict[str, Any]
+PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "112": "vrrp"}
 
 
 def table(name: str, priority: int, text: str) -> list[Row]:
@@ -27,7 +28,7 @@ def table(name: str, priority: int, text: str) -> list[Row]:
 
 def _rule(line: str) -> Row:
     """One line of Galvan's own files; any other is an error."""
-    words = re.findall(r'"[^"]*"|\{[^}]*\}|\S+', line)
+    words = re.findall(r'"[^"]*"|\{[^}]*\}|\([^)]*\)|\S+', line)
     said: Row = {"expr": []}
     while words:
         word = words.pop(0)
@@ -46,12 +47,19 @@ def _match(word: str, words: list[str]) -> Row:
     if word in ("iif", "iifname"):
         return {"op": "==", "left": {"meta": {"key": word}}, "right": words.pop(0).strip('"')}
     key = words.pop(0)
+    if key == "flags":
+        _, mask, op, flag = (words.pop(0) for _ in range(4))
+        left: Row = {"&": [{"payload": {"protocol": word, "field": key}}, re.findall(r"\w+", mask)]}
+        return {"op": op, "left": left, "right": flag}
     op = words.pop(0) if words[0] == "!=" else "=="
-    found = [_value(part) for part in re.split(r"[\s,]+", words.pop(0).strip("{} "))]
+    found = [
+        PROTOCOLS.get(part, part) if key == "l4proto" else _value(part)
+        for part in re.split(r"[\s,]+", words.pop(0).strip("{} "))
+    ]
     if word == "ct":
         return {"op": "in", "left": {"ct": {"key": key}}, "right": found if len(found) > 1 else found[0]}
     assert word in ("meta", "ip", "ip6", "tcp", "udp"), f"a rule that the cluster in memory does not know: {word} {key}"
-    left: Row = {"meta": {"key": key}} if word == "meta" else {"payload": {"protocol": word, "field": key}}
+    left = {"meta": {"key": key}} if word == "meta" else {"payload": {"protocol": word, "field": key}}
     return {"op": op, "left": left, "right": {"set": found} if len(found) > 1 else found[0]}
 
 
@@ -61,7 +69,7 @@ def _value(text: str) -> Any:
         if network.num_addresses > 1:
             return {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
         return str(network.network_address)
-    return {"112": "vrrp"}.get(text) or (int(text) if text.isdigit() else text)
+    return int(text) if text.isdigit() else text
 
 
 def _update(name: str, block: str) -> Row:
@@ -87,6 +95,8 @@ def walk(text: str, packet: Row) -> str:
 
 def _fits(match: Row, packet: Row) -> bool:
     left = match["left"]
+    if "&" in left:  # flags: the first packet of a connection is a bare SYN
+        return bool(packet["l4proto"] == "tcp") and (match["right"] == "syn") != (match["op"] == "!=")
     if said := left.get("payload"):
         of = {"ip": ("nfproto", "ipv4"), "ip6": ("nfproto", "ipv6")}.get(
             said["protocol"], ("l4proto", said["protocol"])
