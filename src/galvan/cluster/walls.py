@@ -52,10 +52,12 @@ else
   [ -z "$wall" ] || [ "$now" = "$then" ] || [ "$now" = "$(cat {LIVE} 2>/dev/null)" ] && echo intact=yes || echo intact=no
   [ "$now" = "$then" ] && {{ [ -z "$wall" ] || systemctl is-enabled -q {UNIT} 2>/dev/null; }} && echo lasting=yes || echo lasting=no
 fi
+[ -z "$(systemctl list-units --no-legend --state=active 'galvan-deadman-*.timer' 2>/dev/null)" ] || echo intact=no
 """
 WALL: Fact[State] = Fact("host.wall", Shell(_SCRIPT.strip()), lines, roles=WALLED)
 """`wall`, `watch`, `saved`: the height and digest of what runs, of what counts and of what a reboot would bring; empty where there is
-none. `enabled`: is the unit that would bring it? `intact`: nobody changed the running rules since they were loaded. `lasting`: a reboot brings the same."""
+none. `enabled`: is the unit that would bring it? `intact`: nobody changed the running rules since they
+were loaded, and no dead-man is about to. `lasting`: a reboot brings the same."""
 
 
 def height(facts: HostFacts) -> str:

@@ -88,8 +88,11 @@ def guests(output: str) -> tuple[Guest, ...]:
     found = []
     for line in output.splitlines():
         port, address, process, times = line.split()
-        if not ipaddress.ip_address(address).is_loopback:
-            found.append(Guest(address, "tcp", int(port), process, int(times)))
+        try:
+            if not ipaddress.ip_address(address).is_loopback:
+                found.append(Guest(address, "tcp", int(port), process, int(times)))
+        except ValueError:
+            raise Unreadable(f"ss printed {line!r}, which names no address and port") from None
     return tuple(found)
 
 
