@@ -155,6 +155,7 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     "systemctl stop galvan-listen-": walls.quiet,
     "for to in ": walls.dial,
     "\nnft -c -f ": walls.load,
+    "\nnft -f /": walls.load,
     "nft -f - <<'@rules'\n": walls.count,
     "nft delete table inet galvan_watch": walls.count_no_more,
     "nft delete table inet galvan;": walls.unload,

@@ -148,10 +148,10 @@ def load(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     """Also of a wall that was loaded here before. Cut off in the middle, the file lies there and nothing was loaded."""
     for path, rules in re.findall(r"cat >(\S+) <<'@rules'\n(.*?)@rules\n", text, re.DOTALL):
         machine.write(path, rules)
-    (path,) = re.findall(r"^nft -f (\S+)$", text, re.MULTILINE)
+    (path,) = re.findall(r"^nft (?:-c )?-f (\S+)$", text, re.MULTILINE)[-1:]
     if path not in machine.files:
         raise NotHealed(f"{machine.host.name}: command failed: ls: cannot access '{path}': No such file or directory")
-    if whole:
+    if whole and f"\nnft -f {path}\n" in text:  # the first part of it only looks whether it could be loaded
         machine.around.wall = machine.around.loaded = machine.files[path].content
     return ""
 
