@@ -19,7 +19,8 @@ mv /usr/sbin/nft /usr/sbin/nft.away
 systemctl enable -q --now netfilter-persistent""",
     "firewalld": """
 systemctl enable -q --now firewalld
-firewall-cmd -q --set-default-zone=trusted""",
+firewall-cmd -q --set-default-zone=trusted
+firewall-cmd -q --reload  # or the chains of the zone before stay until somebody does""",
     "ufw": """
 sed -i 's/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY="ACCEPT"/' /etc/default/ufw
 ufw --force enable >/dev/null""",
