@@ -165,8 +165,13 @@ def networks(said: Iterable[str]) -> tuple[str, ...]:
             found.add(ipaddress.ip_network(text.partition("%")[0], strict=False))
         except ValueError:
             raise Unreadable(f"{text!r} is no network") from None
-    ordered = sorted(found, key=lambda n: (n.version, n.network_address.packed, n.prefixlen))
-    return tuple(str(n) for n in ordered if not any(o != n and _covers(o, n) for o in ordered))
+    kept: list[_Network] = []
+    for network in sorted(found, key=lambda n: (n.version, n.network_address.packed, n.prefixlen)):
+        if not kept or not _covers(
+            kept[-1], network
+        ):  # in this order one that covers comes right before those that it covers
+            kept.append(network)
+    return tuple(map(str, kept))
 
 
 def _covers(wide: _Network, narrow: _Network) -> bool:
