@@ -217,7 +217,7 @@ def peers(output: str) -> tuple[Peer, ...]:
         if line.startswith("{"):
             for row in _ruleset(line):
                 said = row.get("set", {})
-                if len(said.get("elem", [])) >= said.get("size", 1):
+                if len(said.get("elem", [])) >= said.get("size", 1 << 32):
                     raise Unreadable(
                         "the count of who comes is full (somebody scans the ports): nft flush table inet galvan_watch"
                     )
