@@ -17,7 +17,7 @@ from galvan.model import (
     holds,
     not_here,
 )
-from galvan.tips.firewall.backends import FIREWALLD, Carrier, mark_of, watch_of
+from galvan.tips.firewall.backends import FIREWALLD, Carrier, mark_of
 from galvan.tips.firewall.facts import BYPASS, LISTENERS
 from galvan.tips.firewall.joining import ALLOWLIST, wanted
 from galvan.tips.firewall.judge import carrier_of, cut_off, fate, in_charge, stranger
@@ -134,12 +134,11 @@ def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
     carrier = _carrier(facts, snapshot)
     good = {mark_of(carrier, wall_of(facts, snapshot, height)) for height in Height} | {""}
-    counts = watch_of(carrier, wall_of(facts, snapshot, Height.SHUT))
     told = [f"wall={seen.get('wall')}"] * (str(seen.get("wall")) not in good)
-    if (
-        not str(seen.get("wall")).startswith("shut") and seen.get("watch") != counts
+    if not str(seen.get("wall")).startswith("shut") and not seen.get(
+        "watch"
     ):  # then it still has to be known who comes
-        told.append(f"watch={seen.get('watch')}")
+        told.append("nobody counts who comes")
     told += ["somebody changed the running rules"] * (seen.get("intact") != "yes")
     return holds(not told, ", ".join(told) or f"wall={seen.get('wall') or 'none'}", "rules of the policy as it is now")
 

@@ -24,7 +24,7 @@ def wall(said: Wall, family: str) -> str:
 def watch(said: Wall, family: str) -> str:
     """Where there is no nft: the module `recent` keeps the address of each peer that would be refused, one list for each
     port that the table knows and one for all others (/proc/net/xt_recent)."""
-    known = sorted({allow.port for allow in said.allows if allow.protocol == "tcp" and allow.port})
+    known = [number for protocol, number in said.served if protocol == "tcp"]
     lists = [f"-p tcp --dport {n} -m recent --name galvan_{family}_{n} --set --rsource -j RETURN" for n in known]
     last = f"-m recent --name galvan_{family}_0 --set --rsource"
     quiet = ["-m pkttype --pkt-type broadcast -j RETURN", "-m pkttype --pkt-type multicast -j RETURN"]

@@ -13,7 +13,7 @@ from galvan.tips.firewall.wall import Height, Wall, families, mark, port, word
 
 TABLE, WATCH = "galvan", "galvan_watch"
 PEERS = 65535
-"""How many peers and ports the count holds; more than these are a scan."""
+"""How many peers each set of the count holds."""
 _ALWAYS = """\
     iif "lo" accept
     ct state established,related accept
@@ -34,21 +34,20 @@ def wall(said: Wall) -> str:
 
 
 def watch(said: Wall) -> str:
-    """Counts, by address, protocol and port, what a shut wall would refuse, and drops nothing."""
-    keys = (
-        ("6, 17", "meta l4proto . th dport", "inet_proto . inet_service", "peers"),
-        ("", "meta l4proto", "inet_proto", "odd"),
-    )
+    """Counts whom a shut wall would refuse, and drops nothing: by address, protocol and port where something is served, and by address
+    and protocol elsewhere, so that a scan of all ports does not fill the count."""
     sets, counts = [], []
-    for protocols, key, kind, name in keys:
-        for family, address in (("ip", "ipv4_addr"), ("ip6", "ipv6_addr")):
+    for family, address in (("ip", "ipv4_addr"), ("ip6", "ipv6_addr")):
+        for name, kind in (("peers", "inet_proto . inet_service"), ("odd", "inet_proto")):
             sets.append(
                 f"  set {name}_{family} {{ type {address} . {kind}; flags dynamic; size {PEERS}; timeout 8d; counter; }}\n"
             )
-            which = f"meta l4proto {{ {protocols} }} " if protocols else "meta l4proto != { 6, 17 } "
-            counts.append(
-                f"meta nfproto {_NFPROTO[family]} {which}update @{name}_{family} {{ {family} saddr . {key} }}"
-            )
+        one = f"meta nfproto {_NFPROTO[family]}"
+        for protocol in ("tcp", "udp"):
+            if ports := [str(port(number)) for which, number in said.served if which == protocol]:
+                key = f"{{ {family} saddr . meta l4proto . th dport }}"
+                counts.append(f"{one} {protocol} dport {{ {', '.join(ports)} }} update @peers_{family} {key} accept")
+        counts.append(f"{one} update @odd_{family} {{ {family} saddr . meta l4proto }}")
     body = "".join(f"    {line}\n" for line in (*_accepts(said), *_NOISE, *counts))
     return _file(WATCH, -20, "".join(sets), mark("count", body), body)
 

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from galvan.model import BadInput, HostFacts, Snapshot
+from galvan.tips.firewall.facts import LISTENERS
 from galvan.tips.firewall.table import CLIENTS, MEMBERS_ONLY, Allow, networks, of_host
+
+EPHEMERAL = 32768
+"""From here on ports are given to whoever asks for none (Linux), and serve nobody for long."""
 
 
 class Height(StrEnum):
@@ -22,13 +26,14 @@ class Height(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Wall:
     """`interface`, `addresses`: stricter, only what comes in there and for these. `per_second`: new connections to the
-    server's port from one address. Empty and 0: not asked for."""
+    server's port from one address. Empty and 0: not asked for. `listening`: protocol and port of what is served now, for the count alone."""
 
     allows: tuple[Allow, ...]
     height: Height = Height.SHUT
     interface: str = ""
     addresses: tuple[str, ...] = ()
     per_second: int = 0
+    listening: tuple[tuple[str, int], ...] = ()
 
     @property
     def rules(self) -> tuple[Allow, ...]:
@@ -36,6 +41,11 @@ class Wall:
         if self.height is Height.SHUT:
             return self.allows
         return tuple(a for a in self.allows if a.purpose in MEMBERS_ONLY)
+
+    @property
+    def served(self) -> tuple[tuple[str, int], ...]:
+        """Protocol and port of all that matters to somebody: what the table knows, and what listens."""
+        return tuple(sorted({*((a.protocol, a.port) for a in self.allows if a.port), *self.listening}))
 
     @property
     def guarded(self) -> tuple[tuple[str, int], ...]:
@@ -50,7 +60,8 @@ def wall_of(facts: HostFacts, snapshot: Snapshot, height: Height) -> Wall:
     """What the policy wants of this host. Raises Unreadable where a port or an address cannot be known."""
     said = snapshot.cluster.policy.firewall
     own = networks(a for a in (facts.host.address, *facts.host.names) if _address(a)) if said.own_address else ()
-    return Wall(of_host(facts, snapshot), height, said.interface, own, said.new_per_second)
+    heard = {(e.protocol, e.port) for e in facts[LISTENERS] if not e.local and e.port < EPHEMERAL}
+    return Wall(of_host(facts, snapshot), height, said.interface, own, said.new_per_second, tuple(sorted(heard)))
 
 
 def _address(text: str) -> bool:
