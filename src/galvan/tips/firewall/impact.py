@@ -8,6 +8,7 @@ from contextlib import suppress
 from galvan.cluster.identity import addresses
 from galvan.model import HostFacts, Impact, Role, Snapshot, Unreadable
 from galvan.tips.firewall.facts import COUNTED, GUESTS, LISTENERS
+from galvan.tips.firewall.judge import stands
 from galvan.tips.firewall.table import MEMBERS_ONLY, WALLED, Allow, holds, literal, of_host, operators
 
 TIP = "firewall"
@@ -20,6 +21,8 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
         return  # nothing is planned without them, and everything would be listed here
     strangers = {a for host in now.cluster.having(Role.OUTSIDER) for a in literal(host)}
     for facts in now.having(*WALLED):
+        if stands(facts, now):
+            continue  # whom it refuses it refuses already
         table = of_host(facts, now)
         matters = {(a.protocol, a.port) for a in table} | {
             (e.protocol, e.port) for e in facts[LISTENERS] if not e.local

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster.facts import LINKS
 from galvan.cluster.identity import addresses, group_port
+from galvan.cluster.walls import WALL
 from galvan.model import Blind, HostFacts, Role, Snapshot, Unreadable
-from galvan.tips.firewall.backends import FIREWALLD, IPTABLES, NFT, Carrier
+from galvan.tips.firewall.backends import FIREWALLD, IPTABLES, NFT, Carrier, mark_of
 from galvan.tips.firewall.facts import CALLER, CONTROL, RULESET, SAVED
 from galvan.tips.firewall.packets import Fate, Packet, combined
 from galvan.tips.firewall.table import WALLED, Allow, is_address, networks, operators, sources, table
 from galvan.tips.firewall.through_iptables import through_iptables
 from galvan.tips.firewall.through_nft import Row, through_nft
+from galvan.tips.firewall.wall import Height, wall_of
 
 OURS = ("galvan", "galvan_watch")
 STRANGERS = {4: "198.51.100.77", 6: "2001:db8::77"}
@@ -61,6 +63,16 @@ def carrier_of(facts: HostFacts, snapshot: Snapshot) -> Carrier:
         return Carrier(FIREWALLD, count=count)
     after = ("ufw.service",) if name == "ufw" else ("netfilter-persistent.service",)
     return Carrier(IPTABLES, after, count)
+
+
+def stands(facts: HostFacts, snapshot: Snapshot) -> bool:
+    """Is the whole wall up already, as the policy is now? Raises Unreadable where it cannot be seen."""
+    try:
+        return str(facts[WALL].get("wall")) == mark_of(
+            carrier_of(facts, snapshot), wall_of(facts, snapshot, Height.SHUT)
+        )
+    except Blind:
+        return False
 
 
 # what the rules say ----------------------------------------------------------------------------------------------
