@@ -30,6 +30,10 @@ from galvan.lab.podman import container
 RUNS = int(os.environ.get("GALVAN_BENCH_RUNS", "9"))
 
 
+TIPS = ("--tip", "client_tls", "--tip", "replication_tls")
+"""What the figures have been about since they were first taken."""
+
+
 def main() -> int:
     mine = not lab.running()
     if mine:
@@ -92,7 +96,7 @@ def audit_command(home: Path) -> list[str]:
     present = lab.current()
     hosts = "".join(f"  {h.name}: {{role: database, address: {h.address}}}\n" for h in present.databases)
     (home / "galvan.yaml").write_text(f"cluster: bench\nssh_config: [{present.ssh_config}]\nhosts:\n{hosts}")
-    return [sys.executable, "-m", "galvan", "audit", "--cluster", str(home / "galvan.yaml"), "--format", "json"]
+    return [sys.executable, "-m", "galvan", "audit", *TIPS, "--cluster", str(home / "galvan.yaml"), "--format", "json"]
 
 
 def floor_command() -> list[str]:

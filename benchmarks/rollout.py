@@ -125,7 +125,7 @@ def prepare(home: Path) -> list[str]:
     galvan(
         home, "init", "db1", "--ssh-config", str(present.ssh_config), "--application", "app1", "--load-balancer", "lb1"
     )
-    galvan(home, "plan", "-o", str(home / "plan.json"))
+    galvan(home, "plan", "--tip", "client_tls", "--tip", "replication_tls", "-o", str(home / "plan.json"))
     waves = json.loads((home / "plan.json").read_text())["waves"]
     return [wave["host"] for wave in waves if wave["restart"]]
 
