@@ -54,7 +54,7 @@ class Run:
     megabytes: float
 
 
-TIPS = ("--tip", "client_tls", "--tip", "replication_tls")
+ONLY = ("--tip", "client_tls", "--tip", "replication_tls")
 """What the figures have been about since they were first taken."""
 
 
@@ -108,7 +108,7 @@ def once(argv: Sequence[str]) -> Run:
 
 def command(file: Path, size: int) -> list[str]:
     """The audit; it must have read every host, or there is nothing to measure."""
-    argv = [sys.executable, "-m", "galvan", "audit", *TIPS, "--cluster", str(file), "--format", "json"]
+    argv = [sys.executable, "-m", "galvan", "audit", *ONLY, "--cluster", str(file), "--format", "json"]
     seen = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if seen.returncode:
         raise SystemExit(f"galvan audit ended with {seen.returncode}:\n{seen.stdout[-3000:]}{seen.stderr[-3000:]}")
