@@ -40,7 +40,7 @@ from galvan.engine.gather import gather
 from galvan.engine.plan import plan
 from galvan.model import Cluster, Host, Role, Rung
 from galvan.pki.steps import certify
-from galvan.tips import TIPS
+from galvan.tips import client_tls, replication_tls
 
 RUNS = int(os.environ.get("GALVAN_BENCH_RUNS", "9"))
 FEW, MANY = 10, 100
@@ -54,6 +54,7 @@ class Run:
     megabytes: float
 
 
+TIPS = (client_tls.TIP, replication_tls.TIP)
 ONLY = ("--tip", "client_tls", "--tip", "replication_tls")
 """What the figures have been about since they were first taken."""
 
