@@ -58,12 +58,12 @@ def _to(allow: Allow) -> str:
 
 
 def _drops(said: Wall) -> Iterator[str]:
+    """The whole wall keeps the drops of the members': so one command shuts it, within the time of a dead-man."""
+    for protocol, number in said.guarded:
+        yield f'rule priority="{DROP}" port port="{port(number)}" protocol="{protocol}" drop'
     if said.height is Height.SHUT:
         yield f'rule priority="{DROP}" family="ipv4" source address="0.0.0.0/0" drop'
         yield f'rule priority="{DROP}" family="ipv6" source address="::/0" drop'
-        return
-    for protocol, number in said.guarded:
-        yield f'rule priority="{DROP}" port port="{port(number)}" protocol="{protocol}" drop'
 
 
 BASE = """\
