@@ -90,7 +90,8 @@ def invert(step: Step) -> Step:
     return Step(
         id=f"undo {step.id}", tip=step.tip, host=step.host, stage=step.stage, read=step.read,
         before=step.want, want=step.before, do=step.undo, undo=step.do,
-        title=f"undo: {step.title}", disruption=step.disruption, scope=step.scope, deadman=step.deadman,
+        title=f"undo: {step.title}", disruption=step.disruption, scope=step.scope,
+        deadman=step.deadman and step.deadman.unhurried,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -101,6 +101,11 @@ class Deadman:
 
     seconds: float
     reaches: tuple[Reach, ...] = ()
+
+    @property
+    def unhurried(self) -> Deadman:
+        """For the way back to what stood there before, and let everyone in who is there: no reach is more urgent than the rest."""
+        return Deadman(self.seconds, tuple(replace(reach, within=self.seconds) for reach in self.reaches))
 
 
 @dataclass(frozen=True, slots=True)
