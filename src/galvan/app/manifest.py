@@ -14,13 +14,15 @@ from galvan.cluster.quote import sh
 from galvan.engine.document import Facts, Json, wave_from
 from galvan.model import Fact, Role, Shell, Snapshot, Unreadable, Unsafe
 
+CHANGED = (*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION)
+"""Whom a wave may change, and so whose manifest is read and whose lock is taken off."""
 _RUNS = "/var/lib/galvan/runs"
 MANIFEST: Fact[Sequence[Json]] = Fact(
     "host.manifest",
     Shell(f"for f in {_RUNS}/*/*.json; do [ -f \"$f\" ] && cat \"$f\"; done; true"),
     lambda output: [_entry(line) for line in output.splitlines() if line.strip()],
     stable=False,
-    roles=frozenset({Role.DATABASE, Role.APPLICATION, Role.ARBITRATOR, Role.LOAD_BALANCER}),
+    roles=frozenset(CHANGED),
 )  # fmt: skip
 
 
@@ -67,7 +69,7 @@ def set_aside(run: str) -> Shell:
 async def forget(desk: Desk, run: str) -> None:
     """The manifest of an undone run is set aside on its hosts, so that it is not undone twice."""
     async with hands(desk, f"undo-{run}", desk.authorities()) as ssh:
-        for host in desk.cluster.having(*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION):
+        for host in desk.cluster.having(*CHANGED):
             await ssh.act(host, set_aside(run), "forget")
 
 

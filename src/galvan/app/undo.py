@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from galvan.app.change import BY_ID, FACTS, Ended, Told, attempts, carry, resume
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands
-from galvan.app.manifest import MANIFEST, all_entries, forget
+from galvan.app.manifest import CHANGED, MANIFEST, all_entries, forget
 from galvan.app.orders import Orders
 from galvan.app.planning import order_of
-from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
@@ -20,7 +19,7 @@ from galvan.cluster.quote import sh
 from galvan.engine.climb import with_watch
 from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
-from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Role, Rung, Unsafe
+from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Rung, Unsafe
 
 
 async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
@@ -72,7 +71,7 @@ async def unlock(desk: Desk) -> Mapping[str, str]:
     found: dict[str, str] = {}
     script = "cat /var/lib/galvan/lock/owner 2>/dev/null || true; rm -rf /var/lib/galvan/lock"
     async with hands(desk, "unlock", desk.authorities()) as ssh:
-        for host in desk.cluster.having(*MEMBERS, Role.LOAD_BALANCER, Role.APPLICATION):
+        for host in desk.cluster.having(*CHANGED):
             try:
                 owner = (await ssh.act(host, sh(script), "unlock")).strip()
             except GalvanError as why:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from galvan.cluster.facts import lines
 from galvan.model import Fact, HostFacts, Role, Shell, State, Unreadable
 
-WALLED = frozenset({Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER})
+WALLED = (Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER)
 RULES = "/etc/galvan/firewall"
 UNIT = "galvan-firewall.service"
 LIVE = "/run/galvan/firewall.live"
@@ -54,7 +54,7 @@ else
 fi
 [ -z "$(systemctl list-units --no-legend --state=active 'galvan-deadman-*.timer' 2>/dev/null)" ] || echo intact=no
 """
-WALL: Fact[State] = Fact("host.wall", Shell(_SCRIPT.strip()), lines, roles=WALLED)
+WALL: Fact[State] = Fact("host.wall", Shell(_SCRIPT.strip()), lines, roles=frozenset(WALLED))
 """`wall`, `watch`, `saved`: the height and digest of what runs, of what counts and of what a reboot would bring; empty where there is
 none. `enabled`: is the unit that would bring it? `intact`: nobody changed the running rules since they
 were loaded, and no dead-man is about to. `lasting`: a reboot brings the same."""

@@ -48,6 +48,12 @@ class Field:
             raise self.wrong(f"{value!r} cannot stand here; for example: {example}")
         return value
 
+    def port(self) -> int:
+        value = self.typed("int")
+        if not isinstance(value, int) or not 0 < value < 65536:
+            raise self.wrong("a port is a number from 1 to 65535")
+        return value
+
     def one_of(self, *choices: str) -> str:
         value = self.text()
         if value not in choices:

@@ -133,13 +133,6 @@ def _become(field: Field | None) -> SecretRef | None:
     return SecretRef(f"file:{said['password_file'].text(_PATH, '/etc/galvan/sudo')}")
 
 
-def _port(field: Field) -> int:
-    value = field.typed("int")
-    if not isinstance(value, int) or not 0 < value < 65536:
-        raise field.wrong("a port is a number from 1 to 65535")
-    return value
-
-
 def _unique(hosts: tuple[Host, ...], field: Field) -> None:
     by_address: dict[str, str] = {}
     for host in hosts:
@@ -154,7 +147,7 @@ _FIELDS: Mapping[str, Callable[[Field], object]] = {
     "ssh": lambda said: said.text(_SSH, "db1.example.org"),
     "kind": lambda said: said.one_of(*_KINDS),
     "user": lambda said: said.text(_USER, "dba"),
-    "port": _port,
+    "port": lambda said: said.port(),
     "names": lambda said: tuple(item.text(_SSH, "db.example.org") for item in said.items()),
     "identity": lambda said: said.text(_PATH, "~/.ssh/id_ed25519"),
     "jump": lambda said: said.text(_JUMP, "bob@bastion:2222,inner"),

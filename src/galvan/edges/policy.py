@@ -146,9 +146,7 @@ def _opening(field: Field) -> Opening:
     said = field.mapping("port", "from", "protocol", "hosts")
     if missing := sorted({"port", "from"} - said.keys()):
         raise field.wrong(f"an opening needs {', '.join(missing)}, as in {{port: 9100, from: [10.0.9.0/24]}}")
-    port = said["port"].typed("int")
-    if not isinstance(port, int) or not 0 < port < 65536:
-        raise said["port"].wrong("a port is a number from 1 to 65535")
+    port = said["port"].port()
     protocol = said["protocol"].one_of("tcp", "udp") if "protocol" in said else "tcp"
     hosts = tuple(item.text() for item in said["hosts"].items()) if "hosts" in said else ()
     return Opening(port, _sources(said["from"]), protocol, hosts)

@@ -26,7 +26,7 @@ cat >{{home}}/undo.sh <<'@undo'
 PATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export LC_ALL
 logger -t galvan -- 'nobody said in time that all is well: the change is undone'
 : >{{home}}/fired
-{{{undo}}}
+@galvan-undo@
 @undo
 rm -f {{home}}/fired
 for n in {{limits}}; do
@@ -102,7 +102,7 @@ async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str)
 
 
 def _arm(undo: str, limits: Sequence[float]) -> Shell:
-    script = sh(_ARM.replace("{{{undo}}}", "@galvan-undo@"), home=HOME, limits=[f"{limit:g}" for limit in limits])
+    script = sh(_ARM, home=HOME, limits=[f"{limit:g}" for limit in limits])
     return replace(script, text=script.text.replace("@galvan-undo@", undo))
 
 

@@ -16,7 +16,7 @@ from galvan.lab.podman import File, container, execute, podman, put, run, togeth
 from galvan.lab.recipes import Recipe
 from galvan.lab.topology import Host, Lab
 
-LABEL, NAME, UNNAMED = "galvan.lab", "galvan.lab.name", "-"  # podman takes an empty value for any value
+LABEL = "galvan.lab"
 KEY_TYPES = ("ed25519", "ecdsa")
 DBA = 1000
 PRIVILEGES = ("--systemd=always", "--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE,AUDIT_WRITE", "--restart=always")
@@ -31,11 +31,16 @@ until systemctl is-active --quiet ssh 2>/dev/null; do
 done"""
 
 
+def _mine() -> str:
+    """The label of what belongs to the lab of this name. Never an empty value: podman takes one for any value."""
+    return f"galvan.lab.name={name() or '-'}"
+
+
 def make(lab: Lab, images: Iterable[Recipe]) -> None:
     """A fresh network and fresh hosts, booted, each with keys of its own; nothing of the cluster yet."""
     family = ("--ipv6",) if lab.options.ipv6 else ()
     podman(
-        "network", "create", "--disable-dns", *family, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name() or UNNAMED}", "--subnet", lab.options.subnet,
+        "network", "create", "--disable-dns", *family, "--label", f"{LABEL}={lab.state}", "--label", _mine(), "--subnet", lab.options.subnet,
         called("galvan-lab"),
         what=f"the network {lab.options.subnet} could not be made (is it in use on this machine?)",
     )  # fmt: skip
@@ -55,7 +60,7 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
 def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
     podman(
-        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", f"{NAME}={name() or UNNAMED}",
+        "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", _mine(),
         "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *environment(lab, host), *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
@@ -121,12 +126,12 @@ def _listed(label: str) -> list[Any]:
 
 def containers() -> Mapping[str, str]:
     """Every container of this lab, with its state."""
-    return {str(entry["Names"][0]): str(entry["State"]) for entry in _listed(f"{NAME}={name() or UNNAMED}")}
+    return {str(entry["Names"][0]): str(entry["State"]) for entry in _listed(_mine())}
 
 
 def owner() -> Path | None:
     """The state directory of the lab of this name whose hosts are on this machine; it may be ours or another's."""
-    owners = {str(entry["Labels"][LABEL]) for entry in _listed(f"{NAME}={name() or UNNAMED}")}
+    owners = {str(entry["Labels"][LABEL]) for entry in _listed(_mine())}
     return Path(sorted(owners)[0]) if owners else None
 
 
@@ -150,7 +155,7 @@ def remove() -> None:
         "network",
         "ls",
         "--filter",
-        f"label={NAME}={name() or UNNAMED}",
+        f"label={_mine()}",
         "--format",
         "{{.Name}}",
         what="no list of networks",

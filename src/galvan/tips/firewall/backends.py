@@ -17,6 +17,7 @@ KEEP = "/var/lib/galvan/firewall"
 RUN = "/run/galvan"
 _PREPARE = f"umask 077; mkdir -p {KEEP} {RUN}\n"
 _UNIT = f"/etc/systemd/system/{UNIT}"
+_BY_LINE = "\nset -f; IFS='\n'\n"  # a rich rule is a line with blanks in it
 NFT, IPTABLES, FIREWALLD = "nft", "iptables", "firewalld"
 
 
@@ -107,10 +108,9 @@ for t in iptables ip6tables; do
 done
 {{ {LISTED["iptables"]}; }} | sha256sum >{LIVE}
 """
-_FIREWALLD_FIRST = r"""
-set -f; IFS='
-'
-add= ; had=$(firewall-cmd --policy galvan --list-rich-rules)
+_FIREWALLD_FIRST = (
+    _BY_LINE
+    + r"""add= ; had=$(firewall-cmd --policy galvan --list-rich-rules)
 : >{{name}}.drop; : >{{name}}.less; : >{{name}}.gone
 for rule in $(cat {{name}}.rich); do
   printf '%s\n' "$had" | grep -qxF -- "$rule" || case $rule in *' drop') printf '%s\n' "--add-rich-rule=$rule" >>{{name}}.drop ;; *) add="$add--add-rich-rule=$rule
@@ -120,11 +120,12 @@ for rule in $had; do grep -qxF -- "$rule" {{name}}.rich || case $rule in *' drop
   grep -qxF -- "$rule" {{name}}.rich || printf '%s\n' "--remove-rich-rule=$rule" >>{{name}}.$f; done
 [ -z "$add" ] || firewall-cmd -q --policy galvan $add
 """
-_FIREWALLD = r"""
-set -f; IFS='
-'
-for f in less drop gone; do [ ! -s {{name}}.$f ] || firewall-cmd -q --policy galvan $(cat {{name}}.$f); done
+)
+_FIREWALLD = (
+    _BY_LINE
+    + r"""for f in less drop gone; do [ ! -s {{name}}.$f ] || firewall-cmd -q --policy galvan $(cat {{name}}.$f); done
 """
+)
 """What is let in comes before what is dropped, and nothing that lets in goes before the new rules are there. The first part takes its
 time and cuts nobody off; the second is a command or two."""
 
@@ -140,10 +141,9 @@ for t in iptables ip6tables; do
   while $t -D INPUT -j GALVAN 2>/dev/null; do :; done
   $t -F GALVAN 2>/dev/null || true; $t -X GALVAN 2>/dev/null || true
 done; rm -f {LIVE}"""
-_NO_FIREWALLD = r"""
-set -f; IFS='
-'
-drops= ; rest=
+_NO_FIREWALLD = (
+    _BY_LINE
+    + r"""drops= ; rest=
 for rule in $(firewall-cmd --policy galvan --list-rich-rules); do
   case $rule in *' drop') drops="$drops--remove-rich-rule=$rule
 " ;; *) rest="$rest--remove-rich-rule=$rule
@@ -152,6 +152,7 @@ done
 [ -z "$drops" ] || firewall-cmd -q --policy galvan $drops
 [ -z "$rest" ] || firewall-cmd -q --policy galvan $rest
 """
+)
 
 
 def count(carrier: Carrier, wall: Wall) -> Shell:
@@ -219,10 +220,9 @@ def service(carrier: Carrier) -> str:
     return _SERVICE.format(after=after, parts=parts, load=loads[carrier.kind])
 
 
-_PERMANENT = r"""
-set -f; IFS='
-'
-now= ; then=
+_PERMANENT = (
+    _BY_LINE
+    + r"""now= ; then=
 for rule in $(firewall-cmd --permanent --policy galvan --list-rich-rules); do then="$then--remove-rich-rule=$rule
 "; done
 for rule in $(cat {{rules}}); do now="$now--add-rich-rule=$rule
@@ -230,6 +230,7 @@ for rule in $(cat {{rules}}); do now="$now--add-rich-rule=$rule
 [ -z "$then" ] || firewall-cmd -q --permanent --policy galvan $then
 [ -z "$now" ] || firewall-cmd -q --permanent --policy galvan $now
 """
+)
 
 
 def _permanent(mark: str) -> Shell:

@@ -21,12 +21,11 @@ from galvan.tips.firewall.backends import FIREWALLD, Carrier, mark_of
 from galvan.tips.firewall.facts import BYPASS, LISTENERS
 from galvan.tips.firewall.joining import ALLOWLIST, wanted
 from galvan.tips.firewall.judge import carrier_of, cut_off, fate, in_charge, stranger
-from galvan.tips.firewall.table import MEMBERS_ONLY, of_host, operators, ssh_ports
+from galvan.tips.firewall.table import MEMBERS_ONLY, NOBODYS, of_host, operators, ssh_ports
 from galvan.tips.firewall.wall import Height, wall_of
 
 ALSO = (Role.ARBITRATOR, Role.LOAD_BALANCER)
-NOBODYS = 65000
-"""A port on which nothing listens: what reaches it reaches everything that will ever listen."""
+NO_OPERATORS = not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
 
 
 def _carrier(facts: HostFacts, snapshot: Snapshot) -> Carrier:
@@ -106,7 +105,7 @@ def neighbours(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A port that is only dialled in a state transfer fails at the next restart, months after the rule was made."""
     carrier = _carrier(facts, snapshot)
     if not operators(snapshot):
-        return not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
+        return NO_OPERATORS
     if carrier.kind == FIREWALLD:
         return not_here("firewalld: its policy object `galvan` is asked before its zones")
     allows = of_host(facts, snapshot)
@@ -131,7 +130,7 @@ def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if not seen.get("wall") and not seen.get("watch"):
         return not_here("there is no wall of Galvan's here")
     if not operators(snapshot):
-        return not_here("galvan.yaml does not say from where operators come (policy: firewall: operators)")
+        return NO_OPERATORS
     carrier = _carrier(facts, snapshot)
     good = {mark_of(carrier, wall_of(facts, snapshot, height)) for height in Height} | {""}
     told = [f"wall={seen.get('wall')}"] * (str(seen.get("wall")) not in good)

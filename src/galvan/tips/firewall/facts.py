@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from galvan.cluster.facts import lines
-from galvan.model import Fact, Role, Shell, State, Unreadable
+from galvan.cluster.walls import WALLED
+from galvan.model import Fact, Shell, State, Unreadable
 from galvan.tips.firewall.packets import NUMBERS
 
-HOSTS = frozenset({Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER})
+HOSTS = frozenset(WALLED)
 
 
 @dataclass(frozen=True, slots=True)

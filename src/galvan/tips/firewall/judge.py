@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.facts import LINKS
 from galvan.cluster.identity import addresses, group_port
 from galvan.cluster.walls import WALL
@@ -12,7 +13,7 @@ from galvan.model import Blind, HostFacts, Role, Snapshot, Unreadable
 from galvan.tips.firewall.backends import FIREWALLD, IPTABLES, NFT, Carrier, mark_of
 from galvan.tips.firewall.facts import CALLER, CONTROL, RULESET, SAVED
 from galvan.tips.firewall.packets import Fate, Packet, combined
-from galvan.tips.firewall.table import WALLED, Allow, is_address, networks, operators, sources, table
+from galvan.tips.firewall.table import WALLED, Allow, named, networks, of_host, operators, sources
 from galvan.tips.firewall.through_iptables import through_iptables
 from galvan.tips.firewall.through_nft import Row, through_nft
 from galvan.tips.firewall.wall import Height, wall_of
@@ -87,8 +88,9 @@ def fate(facts: HostFacts, packet: Packet, without: tuple[str, ...] = ()) -> Fat
 
 def target(facts: HostFacts, family: str) -> str:
     """An address of the host's, of that family; of none that it has, one that stands for it."""
-    mine = [a for a in (facts.host.address, *facts.host.names) if is_address(a)]
-    return next((a for a in mine if (":" in a) == (family == "ip6")), "::1" if family == "ip6" else "127.0.0.1")
+    return next(
+        (a for a in named(facts.host) if (":" in a) == (family == "ip6")), "::1" if family == "ip6" else "127.0.0.1"
+    )
 
 
 def stranger(facts: HostFacts, protocol: str, port: int) -> Iterator[Packet]:
@@ -135,8 +137,7 @@ def _reasons(facts: HostFacts, snapshot: Snapshot) -> Iterator[str]:
         )
     carrier = carrier_of(facts, snapshot)
     if carrier.kind != FIREWALLD:
-        allows = tuple(a for a in table(snapshot) if a.host == host)
-        for allow, source, seen in [*cut_off(facts, allows)][:3]:
+        for allow, source, seen in [*cut_off(facts, of_host(facts, snapshot))][:3]:
             yield (
                 f"on {host} another firewall shuts {allow.protocol} {allow.port} ({allow.purpose}) for {source} "
                 f"({seen.by or seen.doubts[0]}), and Galvan opens nothing that others shut: let it in there first"
@@ -148,7 +149,7 @@ def _strays(facts: HostFacts, snapshot: Snapshot) -> set[str]:
     if facts.host.role is Role.LOAD_BALANCER:
         return set()
     port, known = f"{group_port(facts)}@", set[str]()
-    for other in snapshot.having(Role.DATABASE, Role.ARBITRATOR):
+    for other in snapshot.having(*MEMBERS):
         known |= {*sources(other), *addresses(other)}
     return {peer.partition("@")[2] for peer in facts[LINKS].peers if peer.startswith(port)} - known
 
@@ -156,7 +157,7 @@ def _strays(facts: HostFacts, snapshot: Snapshot) -> set[str]:
 def lacking(facts: HostFacts, snapshot: Snapshot) -> set[str]:
     """Addresses from which a member was seen to dial this one, and which the table does not hold."""
     try:
-        held = {address for other in snapshot.having(Role.DATABASE, Role.ARBITRATOR) for address in sources(other)}
+        held = {address for other in snapshot.having(*MEMBERS) for address in sources(other)}
     except Unreadable:
         return set()
     port = f"{group_port(facts)}@"

@@ -10,6 +10,7 @@ from galvan.tips.firewall.facts import LISTENERS
 from galvan.tips.firewall.table import (
     GROUP,
     MEMBERS_ONLY,
+    NOBODYS,
     WALLED,
     Allow,
     holds,
@@ -21,7 +22,6 @@ from galvan.tips.firewall.table import (
 
 TIP = "firewall"
 ALL = ((1, 65535),)
-NOBODYS = 65000
 _MATCHES = frozenset({Outcome.MATCHES})
 
 

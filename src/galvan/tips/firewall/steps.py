@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.health import may_return
 from galvan.cluster.identity import group_port
 from galvan.cluster.walls import WALL
@@ -12,6 +13,7 @@ from galvan.model import (
     Action,
     Blind,
     Deadman,
+    Fact,
     Finding,
     HostFacts,
     Reach,
@@ -105,7 +107,7 @@ def _object(facts: HostFacts) -> Iterator[Step]:
         do,
         undo,
         "a policy object of Galvan's, without a rule yet",
-        read="object",
+        read=OBJECT,
     )
 
 
@@ -144,11 +146,11 @@ def _height(
 
 def _step(
     facts: HostFacts, stage: Stage, name: str, before: State, want: State, do: tuple[Action, ...], undo: tuple[Action, ...],
-    title: str, deadman: Deadman | None = None, read: str = "",
+    title: str, deadman: Deadman | None = None, read: Fact[State] = WALL,
 ) -> Step:  # fmt: skip
     return Step(
         id=f"{TIP}.{name}-{stage.name.lower()}@{facts.host.name}", tip=TIP, host=facts.host.name, stage=stage,
-        read=OBJECT if read else WALL, before=before, want=want, do=do, undo=undo, title=title, deadman=deadman,
+        read=read, before=before, want=want, do=do, undo=undo, title=title, deadman=deadman,
     )  # fmt: skip
 
 
@@ -163,6 +165,6 @@ def reaches(facts: HostFacts, snapshot: Snapshot, allows: Sequence[Allow]) -> It
             if other != here and other.role is not Role.OUTSIDER and holds(allow, mine):
                 within = GROUP_LIMIT if allow.purpose == GROUP else LIMIT
                 yield Reach(other.name, here.name, here.address, allow.port, within)
-    for member in snapshot.having(Role.DATABASE, Role.ARBITRATOR) if here.role is not Role.LOAD_BALANCER else ():
+    for member in snapshot.having(*MEMBERS) if here.role is not Role.LOAD_BALANCER else ():
         if member.host != here:
             yield Reach(here.name, member.host.name, member.host.address, group_port(member), GROUP_LIMIT)

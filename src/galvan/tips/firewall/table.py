@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from galvan.cluster import identity
 from galvan.cluster.arbitrator import MEMBERS, shown
 from galvan.cluster.facts import VARIABLES
+from galvan.cluster.walls import WALLED as WALLED  # others take it from here
 from galvan.model import Host, HostFacts, Role, Snapshot, Unreadable
 from galvan.tips.firewall.facts import CALLER, LISTENERS, Listener
 
-WALLED = (Role.DATABASE, Role.ARBITRATOR, Role.LOAD_BALANCER)
 HEALTH = 9200
+NOBODYS = 65000
+"""A port on which nothing listens: what reaches it reaches everything that will ever listen."""
 GROUP, IST, SST, CLIENTS, CHECK, DOOR, ADMIN, SSH, EXTRA, PAIR = (
     "group communication", "IST", "SST", "clients", "health check", "front door", "administration", "ssh",
     "opened by policy", "VRRP",
@@ -57,7 +59,7 @@ def table(snapshot: Snapshot) -> tuple[Allow, ...]:
 def of_host(facts: HostFacts, snapshot: Snapshot) -> tuple[Allow, ...]:
     host, walls = facts.host, snapshot.cluster.policy.firewall
     wanted: list[tuple[str, int, Iterable[str], str]] = [
-        *((SSH_TCP, port, operators(snapshot), SSH) for port in ssh_ports(facts)),
+        *(("tcp", port, operators(snapshot), SSH) for port in ssh_ports(facts)),
         *_by_role(facts, snapshot),
         *((o.protocol, o.port, o.sources, EXTRA) for o in walls.also if not o.hosts or host.name in o.hosts),
     ]
@@ -69,9 +71,6 @@ def of_host(facts: HostFacts, snapshot: Snapshot) -> tuple[Allow, ...]:
         for (protocol, port, purpose), sources in merged.items()
         if sources
     )
-
-
-SSH_TCP = "tcp"
 
 
 def _by_role(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[str, int, Iterable[str], str]]:
@@ -125,11 +124,14 @@ def _of(snapshot: Snapshot, role: Role) -> Iterator[str]:
         yield from literal(host)
 
 
+def named(host: Host) -> tuple[str, ...]:
+    """The addresses among what galvan.yaml calls a host, as they stand there."""
+    return tuple(said for said in (host.address, *host.names) if is_address(said))
+
+
 def literal(host: Host) -> tuple[str, ...]:
     """The addresses that galvan.yaml names. Raises Unreadable where it names none: a name may mean another host tomorrow."""
-    found = tuple(
-        str(ipaddress.ip_address(said.partition("%")[0])) for said in (host.address, *host.names) if is_address(said)
-    )
+    found = tuple(str(ipaddress.ip_address(said.partition("%")[0])) for said in named(host))
     if not found:
         raise Unreadable(
             f"{host.name} has no address in galvan.yaml, only the name {host.address}, and a wall knows addresses: add one "
@@ -142,7 +144,7 @@ def sources(facts: HostFacts) -> tuple[str, ...]:
     """From where a member or an arbitrator dials the others: its address in galvan.yaml, and the one that it tells the group."""
     host = facts.host
     told = identity.bare(str(facts[VARIABLES].get("wsrep_node_address") or "")) if host.role is Role.DATABASE else ""
-    said = [a for a in (host.address, *host.names, told) if is_address(a)]
+    said = [*named(host), *([told] if is_address(told) else [])]
     return tuple(dict.fromkeys(said or identity.addresses(facts)))
 
 

@@ -188,9 +188,12 @@ def _within(value: Any, right: Any) -> bool:
         if isinstance(value, int):
             return int(low) <= value <= int(high)
         try:
-            return ipaddress.ip_address(str(low)) <= ipaddress.ip_address(str(value)) <= ipaddress.ip_address(str(high))  # type: ignore[operator]
-        except (ValueError, TypeError):
+            first, mine, last = (ipaddress.ip_address(str(address)) for address in (low, value, high))
+        except ValueError:
             raise Doubt from None
+        if not first.version == mine.version == last.version:
+            raise Doubt
+        return int(first) <= int(mine) <= int(last)
     if isinstance(right, (str, int)):
         text, said = str(right), str(value)
         if text.endswith("*"):

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from galvan.model import BadInput, HostFacts, Snapshot
 from galvan.tips.firewall.facts import LISTENERS
-from galvan.tips.firewall.table import CLIENTS, MEMBERS_ONLY, Allow, networks, of_host
+from galvan.tips.firewall.table import CLIENTS, MEMBERS_ONLY, Allow, named, networks, of_host
 
 EPHEMERAL = 32768
 """From here on ports are given to whoever asks for none (Linux), and serve nobody for long."""
@@ -59,17 +59,9 @@ class Wall:
 def wall_of(facts: HostFacts, snapshot: Snapshot, height: Height) -> Wall:
     """What the policy wants of this host. Raises Unreadable where a port or an address cannot be known."""
     said = snapshot.cluster.policy.firewall
-    own = networks(a for a in (facts.host.address, *facts.host.names) if _address(a)) if said.own_address else ()
+    own = networks(named(facts.host)) if said.own_address else ()
     heard = {(e.protocol, e.port) for e in facts[LISTENERS] if not e.local and e.port < EPHEMERAL}
     return Wall(of_host(facts, snapshot), height, said.interface, own, said.new_per_second, tuple(sorted(heard)))
-
-
-def _address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def families(sources: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

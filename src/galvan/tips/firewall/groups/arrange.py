@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from galvan.model import BadInput, Cluster, Host, Role
-from galvan.tips.firewall.table import WALLED, Allow, is_address, networks
+from galvan.tips.firewall.table import WALLED, Allow, named, networks
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Key: TypeAlias = tuple[str, int]
@@ -89,7 +89,7 @@ def _check(allow: Allow, wanted: Mapping[str, object]) -> None:
 
 
 def _addresses(host: Host, known: Mapping[str, Sequence[str]]) -> frozenset[Address]:
-    said = known.get(host.name) or [text for text in (host.address, *host.names) if is_address(text)]
+    said = known.get(host.name) or named(host)
     return frozenset(ipaddress.ip_address(text.partition("%")[0]) for text in said)
 
 

@@ -14,8 +14,8 @@ from galvan.tips.firewall.groups.words import (
     about,
     document,
     from_where,
-    key,
     label,
+    memberships,
     name,
     port_of,
     variable,
@@ -46,12 +46,7 @@ def render(groups: Groups) -> tuple[Json, tuple[str, ...]]:
         "aws_vpc_security_group_ingress_rule": incoming,
         "aws_vpc_security_group_egress_rule": outgoing,
     }
-    output = {
-        "security_group_ids": {
-            "description": "The security groups that each host has to be in, and no others",
-            "value": {key(host): [_id(group) for group in groups.on(host)] for host in groups.cluster.hosts if groups.on(host)},
-        }
-    }  # fmt: skip
+    output = memberships(groups, _id, "The security groups that each host has to be in, and no others")
     variables = {"vpc_id": variable("The VPC in which the hosts are")}
     return document(groups, PROVIDER, variables, resources, output), ()
 

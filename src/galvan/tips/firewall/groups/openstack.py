@@ -14,8 +14,8 @@ from galvan.tips.firewall.groups.words import (
     about,
     document,
     from_where,
-    key,
     label,
+    memberships,
     name,
     port_of,
     variable,
@@ -41,12 +41,7 @@ def render(groups: Groups) -> tuple[Json, tuple[str, ...]]:
         if not group.host:
             rules.update(_outgoing(group))
     resources = {"openstack_networking_secgroup_v2": made, "openstack_networking_secgroup_rule_v2": rules}
-    output = {
-        "security_group_ids": {
-            "description": "The security groups that each host's port has to be in, and no others",
-            "value": {key(host): [_id(group) for group in groups.on(host)] for host in groups.cluster.hosts if groups.on(host)},
-        }
-    }  # fmt: skip
+    output = memberships(groups, _id, "The security groups that each host's port has to be in, and no others")
     variables = {"region": variable("The region in which the hosts are") | {"default": None}}
     notes = (f"{len(rules)} rules: a project may hold {USUAL_QUOTA} unless its quota was raised",)
     return document(groups, PROVIDER, variables, resources, output), notes if len(rules) > USUAL_QUOTA else ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from galvan.model import Host
@@ -98,3 +98,9 @@ def document(
         "resource": {kind: named for kind, named in resources.items() if named},
         "output": output,
     }
+
+
+def memberships(groups: Groups, id_of: Callable[[Group], str], text: str) -> Json:
+    """The output that names, for each host, the groups that it has to be in."""
+    value = {key(host): [id_of(group) for group in groups.on(host)] for host in groups.cluster.hosts if groups.on(host)}
+    return {"security_group_ids": {"description": text, "value": value}}
