@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from galvan.app.desk import Desk, look
 from galvan.app.hands import hands
 from galvan.cluster.membership import misfits
+from galvan.cluster.walls import WALL
 from galvan.edges.state import ProofBook
 from galvan.engine.gather import fingerprint
 from galvan.engine.prove import prove
@@ -29,7 +30,7 @@ async def verify(
     """Notes a tip as proven when every proof of it passed, for the fingerprint that was seen."""
     from galvan.edges.prober import SshProber
 
-    snapshot = await look(desk)
+    snapshot = await look(desk, (WALL,))  # from where a trial can be made depends on the walls
     proofs: dict[str, list[Proof]] = {}
     blind = []
     for tip in desk.tips:

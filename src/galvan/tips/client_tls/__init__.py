@@ -2,7 +2,6 @@
 
 from galvan.cluster.balancer import CHECK_USERS
 from galvan.cluster.facts import ACCOUNTS, OWN_FILES, PLATFORM, REQUIREMENTS, VARIABLES
-from galvan.cluster.walls import WALL
 from galvan.model import Tip
 from galvan.pki.steps import APP_MATERIAL, APP_SOUND, MATERIAL, SOUND
 from galvan.tips.client_tls import checks, impact, proofs, steps
@@ -12,7 +11,7 @@ TIP = Tip(
     id="client_tls",
     title="Encrypt client traffic",
     facts=(
-        WALL, VARIABLES, ACCOUNTS, REQUIREMENTS, PLATFORM, OWN_FILES, CHECK_USERS, CLIENTS, LOGINS, MATERIAL, SOUND, APP_MATERIAL,
+        VARIABLES, ACCOUNTS, REQUIREMENTS, PLATFORM, OWN_FILES, CHECK_USERS, CLIENTS, LOGINS, MATERIAL, SOUND, APP_MATERIAL,
         APP_SOUND,
     ),
     checks=checks.CHECKS,

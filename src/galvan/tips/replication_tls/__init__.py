@@ -2,7 +2,6 @@
 
 from galvan.cluster import arbitrator
 from galvan.cluster.facts import BOOTSTRAP, CONFIG, OWN_FILES, PLATFORM, STATUS, VARIABLES
-from galvan.cluster.walls import WALL
 from galvan.model import Tip
 from galvan.pki.steps import ARB_MATERIAL, ARB_SOUND, MATERIAL, SOUND
 from galvan.tips.replication_tls import checks, impact, proofs, steps
@@ -11,7 +10,6 @@ TIP = Tip(
     id="replication_tls",
     title="Encrypt replication",
     facts=(
-        WALL,
         VARIABLES,
         STATUS,
         CONFIG,
