@@ -36,6 +36,10 @@ class Operator:
     def file(self) -> Path:
         return self.home / "galvan.yaml"
 
+    def govern(self, policy: str) -> None:
+        """This policy, as a YAML mapping in one line, instead of what `galvan init` wrote."""
+        self.file.write_text(self.file.read_text().partition("policy:")[0] + f"policy: {policy}\n")
+
     def command(self, verb: str, *words: str) -> list[str]:
         mine = self.tips if verb in ("audit", "plan", "apply", "verify") and "--tip" not in words else ()
         chosen = [word for tip in mine for word in ("--tip", tip)]

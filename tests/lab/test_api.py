@@ -20,7 +20,7 @@ from galvan.app.timer import names_of
 from galvan.edges.inventory import load
 from galvan.lab.podman import File, put
 
-from .operator import Operator
+from .operator import TLS, Operator
 
 pytestmark = pytest.mark.lab
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "library.md"
@@ -45,7 +45,7 @@ def test_a_program_with_a_loop_of_its_own_offers_tls(operator: Operator) -> None
     ended = asyncio.run(program())
     assert (ended.status, set(ended.restarts.values())) == ("done", {1}), ended
     assert "first-restart@db1" in events
-    assert galvan.audit(cluster).rungs == {"client_tls": Rung.READY, "replication_tls": Rung.OPEN}
+    assert galvan.audit(cluster, tips=TLS).rungs == {"client_tls": Rung.READY, "replication_tls": Rung.OPEN}
 
 
 @pytest.mark.campaign
@@ -88,17 +88,12 @@ def fingerprints(operator: Operator) -> dict[tuple[str, str], str]:
     return {(c["host"], c["authority"]): c["sha256"] for c in operator.json("pki", "status")["certificates"]}
 
 
-def policy(operator: Operator, **words: int) -> None:
-    text = operator.file.read_text().partition("policy:")[0]
-    operator.file.write_text(text + f"policy: {{{', '.join(f'{k}: {v}' for k, v in words.items())}}}\n")
-
-
 def test_the_timers_command_renews_what_is_about_to_end(operator: Operator, tmp_path: Path) -> None:
     before = fingerprints(operator)
     quiet = carried_out(operator, tmp_path / "credentials")
     assert (quiet.returncode, "nothing is due" in quiet.stdout) == (0, True), quiet.stdout + quiet.stderr
     assert fingerprints(operator) == before
-    policy(operator, warn_days=90, leaf_days=120)
+    operator.govern("{warn_days: 90, leaf_days: 120}")
     done = carried_out(operator, tmp_path / "credentials")
     assert (done.returncode, f"{len(before)} certificates renewed" in done.stdout) == (0, True), (
         done.stdout + done.stderr
@@ -109,7 +104,7 @@ def test_the_timers_command_renews_what_is_about_to_end(operator: Operator, tmp_
 
 def test_it_fails_where_a_certificate_ends_soon_all_the_same(operator: Operator, tmp_path: Path) -> None:
     """A leaf that lives no longer than the warning; then a passphrase that is wrong, and nothing is touched."""
-    policy(operator, warn_days=200, leaf_days=120)
+    operator.govern("{warn_days: 200, leaf_days: 120}")
     done = carried_out(operator, tmp_path / "credentials")
     assert (done.returncode, done.stdout.count("about to end")) == (1, len(fingerprints(operator))), (
         done.stdout + done.stderr

@@ -36,11 +36,6 @@ def under_way(host: str, script: str) -> Iterator[None]:
         running.wait()
 
 
-def policy(operator: Operator, text: str) -> None:
-    kept = operator.file.read_text().split("policy:")[0]
-    operator.file.write_text(kept + (f"policy:\n  {text}\n" if text else ""))
-
-
 def test_a_check_asks_every_gate_and_changes_nothing(operator: Operator) -> None:
     before, state = hashes(), state_of(operator)
     checked = operator.json("apply", "--check", "--detailed-exitcode", code=2)
@@ -52,7 +47,7 @@ def test_a_check_asks_every_gate_and_changes_nothing(operator: Operator) -> None
 def test_outside_of_the_window_nothing_begins(operator: Operator) -> None:
     before, state = hashes(), state_of(operator)
     day = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[(time.gmtime().tm_wday + 3) % 7]
-    policy(operator, f'window: "{day} 02:00-04:00 UTC"')
+    operator.govern(f'{{window: "{day} 02:00-04:00 UTC"}}')
     try:
         for words in (("apply", "--auto-approve"), ("apply", "--check")):
             done = operator.run(*words)
@@ -62,7 +57,7 @@ def test_outside_of_the_window_nothing_begins(operator: Operator) -> None:
             )
         assert operator.run("apply", "--check", "--outside-window").returncode == 0
     finally:
-        policy(operator, "")
+        operator.govern("{}")
     assert (hashes(), state_of(operator)) == (before, state)
 
 

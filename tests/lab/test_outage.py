@@ -20,7 +20,7 @@ LEFT = "ls /run/mariadb-wsrep-new-cluster /run/mysqld/wsrep-new-cluster 2>/dev/n
 
 @pytest.fixture(scope="module")
 def untouched(operator: Operator) -> dict[str, str]:
-    operator.file.write_text(operator.file.read_text() + "policy:\n  route: rebootstrap\n")
+    operator.govern("{route: rebootstrap}")
     return hashes()
 
 
