@@ -78,8 +78,8 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
     told("backup", permitted(desk, orders))
     made = ordered(limited(made, desk.limit) if desk.limit else made, orders)
     desk = replace(desk, limit=frozenset())
-    now = await look(desk, (*HOUSE, SESSIONS, LONG, BALANCER, *UPKEEP))
-    tips = [BY_ID[tip] for tip in (*made.tips, *made.refused)]
+    tips = tuple(BY_ID[tip] for tip in (*made.tips, *made.refused))
+    now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, BALANCER, *UPKEEP))
     if fingerprint(now, tips) != made.fingerprint:
         raise Unsafe(
             "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"

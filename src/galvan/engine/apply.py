@@ -8,16 +8,28 @@ back; if even that fails the error says both, and the host is left for a person.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from galvan.cluster.order import OUTAGE, Wave
 from galvan.engine.deadman import guarded, may_guard, settled
-from galvan.engine.gates import Crew, caught_up, gate, is_down, look, roomy, synced
+from galvan.engine.gates import (
+    SERVES,
+    Crew,
+    caught_up,
+    gate,
+    heartbeat,
+    is_down,
+    look,
+    roomy,
+    service,
+    synced,
+)
 from galvan.engine.timers import hasten, relax
 from galvan.model import (
     GalvanError,
     Host,
+    HostFacts,
     How,
     NotHealed,
     Restart,
@@ -40,12 +52,16 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
     host = named(crew, wave.host)
-    gone = await is_down(host, crew) if wave.restarts else False  # a server on its way is waited for first
-    if not wave.restarts:
-        await _revive(host, crew, later)
+    seen = await look(crew, host, [*heartbeat(host), *(step.read for step in wave.steps)])
+    gone, fresh = False, True
+    if service(host, seen) != SERVES:  # a server on its way is waited for first
+        gone, fresh = wave.restarts and await is_down(host, crew), False
+        if not wave.restarts:
+            await _revive(host, crew, later)
     if any(step.deadman for step in wave.steps):
         await settled(host, crew, wave.id)
-    todo = await todo_of(wave, host, crew, later)
+        fresh = False
+    todo = await todo_of(wave, host, crew, later, seen if fresh else None)
     if not todo:
         if wave.restarts:
             await caught_up(host, crew)
@@ -54,8 +70,8 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
         return False
     restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
     if restarts:
-        await gate(host, crew, gone)
-        await roomy(host, crew, [item for step in todo for item in step.want.items()])
+        now = await gate(host, crew, gone)
+        roomy(now.of(host.name), [item for step in todo for item in step.want.items()])
     begun: list[Step] = []
     try:
         await act(wave, host, todo, begun, crew)
@@ -77,9 +93,12 @@ async def still_there(wave: Wave, crew: Crew) -> bool:
     return not any(remaining(step, facts[step.read]) for step in wave.steps)
 
 
-async def todo_of(wave: Wave, host: Host, crew: Crew, later: Sequence[Step]) -> list[Step]:
-    """The steps with something left. Drift since the plan is refused: a third value is somebody else's work."""
-    facts = await look(crew, host, [step.read for step in wave.steps])
+async def todo_of(
+    wave: Wave, host: Host, crew: Crew, later: Sequence[Step], known: HostFacts | None = None
+) -> list[Step]:
+    """The steps with something left. Drift since the plan is refused: a third value is somebody else's work. `known`: a
+    look at what the steps read that is fresh enough."""
+    facts = known or await look(crew, host, [step.read for step in wave.steps])
     todo = []
     for step in wave.steps:
         try:
@@ -150,28 +169,32 @@ async def act(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], c
 
 async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Step], crew: Crew, gone: bool) -> None:
     restart = next(action for step in todo for action in step.do if isinstance(action, Restart))
-    if told := await crew.preflight(host):
-        raise NotHealed(f"{host.name} was not restarted: " + "; ".join(told))
-    await _both(
+    told, *_ = await together(
+        crew.preflight(host),
         _nothing() if gone else crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text)),
         hasten(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
     )
+    if told:
+        await crew.choreography.welcome(host, crew.remote)
+        raise NotHealed(f"{host.name} was not restarted: " + "; ".join(told))
     begun += [step for step in todo if step not in begun]
     crew.say(wave.id, f"restart {restart.unit}")
     await crew.remote.act(host, restart, wave.id)
     await synced(host, crew)
-    await _both(
+    await together(
         crew.choreography.welcome(host, crew.remote),
         relax(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
     )
 
 
-async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
-    """Side by side, where one waits for a balancer and the other for members. Both have ended when an error rises, so
+async def together(*work: Awaitable[Any]) -> list[Any]:
+    """Side by side, where one waits for a balancer and another for members. All have ended when an error rises, so
     that nothing is still at work on a host while it is put back."""
-    for said in await asyncio.gather(one, other, return_exceptions=True):
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    for said in answers:
         if isinstance(said, BaseException):
             raise said
+    return answers
 
 
 async def _nothing() -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.quote import sh
-from galvan.engine.apply import carry_out
+from galvan.engine.apply import carry_out, together
 from galvan.engine.document import Json, wave_document
 from galvan.engine.gates import Crew
 from galvan.engine.outage import Outage
@@ -101,18 +101,23 @@ class Climb:
         return tuple(h for h in self.crew.cluster.hosts if h.role in MEMBERS or h.name in named)
 
     async def _lock(self) -> Json:
+        """The first host decides who is first; the others are then taken side by side."""
         who = f"{getpass.getuser()} on {socket.gethostname()}, run {self.run}, since {time.strftime('%F %T %z')}"
-        action = _script(_LOCK, owner=who, run=self.run, other=self.instead)
+        action, hosts = _script(_LOCK, owner=who, run=self.run, other=self.instead), self._hosts()
         taken: list[Host] = []
-        for host in self._hosts():
-            try:
-                await self.crew.remote.act(host, action, "lock")
-            except GalvanError as why:
-                with suppress(GalvanError):
-                    await self._unlock(taken)
-                hint = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
-                raise Unsafe(f"{why} ({hint})") from why
+
+        async def take(host: Host) -> None:
+            await self.crew.remote.act(host, action, "lock")
             taken.append(host)
+
+        try:
+            await take(hosts[0])
+            await together(*(take(host) for host in hosts[1:]))
+        except GalvanError as why:
+            with suppress(GalvanError):
+                await self._unlock(taken)
+            hint = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
+            raise Unsafe(f"{why} ({hint})") from why
         return {}
 
     async def _remember(self, number: int, wave: Wave) -> Json:

@@ -60,32 +60,39 @@ async def is_down(host: Host, crew: Crew) -> bool:
     """Is there no server that answers, and none on its way? One that starts or stops is waited for: it may be a restart
     whose run was killed, or an operator's own."""
     for _ in range(int(RETURN / crew.poll)):
-        service = await _service(host, crew)
-        if service == SERVES:
+        state = service(host, await look(crew, host, heartbeat(host)))
+        if state == SERVES:
             return False
-        if service not in ("activating", "deactivating", "reloading"):
+        if state not in ("activating", "deactivating", "reloading"):
             return True
         await asyncio.sleep(crew.poll)
     raise Unsafe(f"{host.name}: its server has been starting or stopping for {RETURN:.0f} s, and is left alone")
 
 
-async def _service(host: Host, crew: Crew) -> str:
-    """SERVES, or what systemd says of a server that does not answer."""
-    if host.role is Role.ARBITRATOR:  # it answers nobody; its process is all there is to see from here
-        pulse = (await look(crew, host, [PULSE]))[PULSE]
+def heartbeat(host: Host) -> tuple[Fact[Any], ...]:
+    """What tells whether its server serves. An arbitrator answers nobody; its process is all there is to see from here."""
+    return {Role.ARBITRATOR: (PULSE,), Role.DATABASE: GATE}.get(host.role, ())
+
+
+def service(host: Host, seen: HostFacts) -> str:
+    """SERVES (as a host without a server does), or what systemd says of a server that does not answer. Raises Unreachable."""
+    if host.role is Role.ARBITRATOR:
+        pulse = seen[PULSE]
         return SERVES if pulse.get("service") == "active" and pulse.get("garbd") != "0" else str(pulse.get("service"))
-    facts = await look(crew, host, GATE)
+    if host.role is not Role.DATABASE:
+        return SERVES
     try:
-        facts[STATUS]
+        seen[STATUS]
     except Unreachable:
         raise
     except Unreadable:
-        return str(facts[MOMENT].get("service"))
+        return str(seen[MOMENT].get("service"))
     return SERVES
 
 
-async def gate(host: Host, crew: Crew, gone: bool) -> None:
-    """Law 5. A member that is already down is only asked of the others. Passing complaints may last for `calm` seconds."""
+async def gate(host: Host, crew: Crew, gone: bool) -> Snapshot:
+    """Law 5, and the look that it was asked on. A member that is already down is only asked of the others. Passing
+    complaints may last for `calm` seconds."""
     cluster = crew.cluster
     recent = _recent(crew)
     before = recent or await gather(cluster, GATE, crew.remote)
@@ -100,6 +107,7 @@ async def gate(host: Host, crew: Crew, gone: bool) -> None:
         may_take_down(host.name, now, rate)
     elif told := [*_of_others(host, now)]:
         raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told))
+    return now
 
 
 def _recent(crew: Crew) -> Snapshot | None:
@@ -109,10 +117,10 @@ def _recent(crew: Crew) -> Snapshot | None:
     return None
 
 
-async def roomy(host: Host, crew: Crew, wanted: Collection[tuple[str, object]]) -> None:
-    """Raises Unsafe where the restart would switch on what the host has no memory for."""
-    if ("performance_schema", "ON") in wanted and (told := [*memory(await look(crew, host, UPKEEP))]):
-        raise Unsafe(f"{host.name} was not restarted: " + "; ".join(told))
+def roomy(seen: HostFacts, wanted: Collection[tuple[str, object]]) -> None:
+    """Raises Unsafe where the restart would switch on what the host has no memory for; `seen` holds UPKEEP."""
+    if ("performance_schema", "ON") in wanted and (told := [*memory(seen)]):
+        raise Unsafe(f"{seen.host.name} was not restarted: " + "; ".join(told))
 
 
 def _of_others(host: Host, snapshot: Snapshot) -> list[str]:

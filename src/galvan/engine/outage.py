@@ -20,7 +20,7 @@ from galvan.cluster.order import Wave, way_back
 from galvan.cluster.position import POSITION, RECOVER, Position, leader, recovered
 from galvan.cluster.upkeep import UPKEEP
 from galvan.engine.apply import act, confirm, named, todo_of
-from galvan.engine.gates import RETURN, Crew, caught_up, is_down, roomy, synced
+from galvan.engine.gates import RETURN, Crew, caught_up, is_down, look, roomy, synced
 from galvan.engine.gather import gather
 from galvan.engine.standing import Standing, is_stopped, names, serves, serving, standing_in
 from galvan.engine.timers import hasten, relax
@@ -103,7 +103,8 @@ class Outage:
             down = await is_down(host, crew)
             todo = await todo_of(wave, host, crew, later)
             left = 0 if down or not todo else await self._may_stop(wave, host)
-            await roomy(host, crew, [item for step in todo for item in step.want.items()] if left else ())
+            if left:
+                roomy(await look(crew, host, UPKEEP), [item for step in todo for item in step.want.items()])
         except GalvanError as why:
             raise _Untouched(why) from why
         if not todo:
