@@ -41,7 +41,8 @@ def climber(fake: Fake, made: Plan, notes: Notes, **more: Any) -> Climb:
 
 async def driven(worker: Climb) -> dict[str, Any]:
     worker.loop = asyncio.get_running_loop()
-    return await asyncio.to_thread(climb, with_watch(to_document(worker.plan), BY_ID), worker)
+    orders = {"pause": worker.pace.pause if worker.pace else ""}
+    return await asyncio.to_thread(climb, with_watch(to_document(worker.plan), BY_ID) | {"orders": orders}, worker)
 
 
 def ground(**policy: Any) -> tuple[Fake, Plan]:

@@ -24,9 +24,9 @@ class Worker(Protocol):
     """Answers are JSON; an answer with `failed` ends the run. All are harmless when done twice."""
 
     def lock(self) -> Json: ...
-    def remember(self, number: int) -> Json: ...
     def hold(self, number: int) -> Json: ...
-    def carry_out(self, number: int, blocked: Sequence[str]) -> Json: ...
+    def remember(self, numbers: Sequence[int]) -> Json: ...
+    def carry_out(self, numbers: Sequence[int], blocked: Sequence[str]) -> Json: ...
     def after(self, number: int) -> Json: ...
     def watch(self, tip: str) -> Json: ...
     def release(self, status: str) -> Json: ...
@@ -39,7 +39,8 @@ def climb(document: Json, worker: Worker) -> Json:
         return {"status": "refused", "why": failed, "waves_done": 0}
     status, why, done = "done", "", 0
     blocked: list[str] = []
-    for number, wave in enumerate(document["waves"]):
+    for numbers in _beside(document):
+        number, wave = numbers[0], document["waves"][numbers[0]]
         if worker.stop_asked(number):
             status, why = "interrupted", f"{done} of {len(document['waves'])} waves are done"
             break
@@ -53,7 +54,7 @@ def climb(document: Json, worker: Worker) -> Json:
                 status, why = "watching", seen
         if all(step["tip"] in blocked for step in wave["steps"]):
             continue
-        passed, ended = _carried(worker, number, blocked)
+        passed, ended = _carried(worker, numbers, blocked)
         done += passed
         if ended:
             status, why = ended
@@ -63,13 +64,26 @@ def climb(document: Json, worker: Worker) -> Json:
     return {"status": status, "why": why, "waves_done": done}
 
 
-def _carried(worker: Worker, number: int, blocked: Sequence[str]) -> tuple[int, tuple[str, str] | None]:
-    """How many waves that was, and with what the run ends after it, if it does."""
-    answer = worker.remember(number)
-    answer = answer if answer.get("failed") else worker.carry_out(number, blocked)
+def _beside(document: Json) -> Iterator[list[int]]:
+    """The waves in turn; those that a plan marks as `beside` the one before go with it, unless the run is to pause."""
+    together: list[int] = []
+    for number, wave in enumerate(document["waves"]):
+        if together and not (wave.get("beside") and not document.get("orders", {}).get("pause")):
+            yield together
+            together = []
+        together.append(number)
+    if together:
+        yield together
+
+
+def _carried(worker: Worker, numbers: Sequence[int], blocked: Sequence[str]) -> tuple[int, tuple[str, str] | None]:
+    """How many waves that was, and with what the run ends after them, if it does."""
+    answer = worker.remember(numbers)
+    answer = answer if answer.get("failed") else worker.carry_out(numbers, blocked)
     if ended := _ended(answer):
         return 0, ended
-    return 1, _ended(worker.after(number)) if answer.get("changed") else None
+    after = (_ended(worker.after(number)) for number in answer.get("changed", ()))
+    return len(numbers), next((ended for ended in after if ended), None)
 
 
 def _ended(answer: Json) -> tuple[str, str] | None:

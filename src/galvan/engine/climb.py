@@ -7,9 +7,10 @@ import getpass
 import json
 import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from galvan.cluster.arbitrator import MEMBERS
@@ -26,6 +27,7 @@ from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe
 
 T = TypeVar("T")
 HOME = "/var/lib/galvan"
+LAID_READY = (Stage.PREPARE, Stage.STAGE_STRICT, Stage.CALM)
 _LOCK = """
 mkdir -p -m 700 {{home}}
 case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}},"*|*"run {{other}},"*) rm -rf {{home}}/lock ;; esac
@@ -64,13 +66,18 @@ class Climb:
     def lock(self) -> Json:
         return self._answer(self._lock())
 
-    def remember(self, number: int) -> Json:
-        return self._answer(self._remember(number, self.plan.waves[number]))
+    def remember(self, numbers: Sequence[int]) -> Json:
+        return self._answer(self._all(self._remember(number, self.plan.waves[number]) for number in numbers))
 
-    def carry_out(self, number: int, blocked: Sequence[str]) -> Json:
-        wave = self.plan.waves[number]
-        kept = tuple(step for step in wave.steps if step.tip not in blocked)
-        return self._answer(self._carry_out(number, replace(wave, steps=kept)))
+    def carry_out(self, numbers: Sequence[int], blocked: Sequence[str]) -> Json:
+        """Side by side where it is more than one: `changed` are those that were not as wanted already."""
+        waves = {number: self.plan.waves[number] for number in numbers}
+        kept = {n: replace(w, steps=tuple(s for s in w.steps if s.tip not in blocked)) for n, w in waves.items()}
+        return self._answer(self._all(self._carry_out(number, wave) for number, wave in kept.items()))
+
+    async def _all(self, work: Iterable[Coroutine[Any, Any, list[int]]]) -> Json:
+        """Each is carried to its end, even where another one fails."""
+        return {"changed": [number for answer in await together(*work) for number in answer]}
 
     def hold(self, number: int) -> Json:
         return self._answer(self.pace.hold(number)) if self.pace else {}
@@ -120,11 +127,11 @@ class Climb:
             raise Unsafe(f"{why} ({hint})") from why
         return {}
 
-    async def _remember(self, number: int, wave: Wave) -> Json:
+    async def _remember(self, number: int, wave: Wave) -> list[int]:
         """The wave with its undo, on its host: any operator can roll it back from there."""
         if not wave.back and wave.stage not in OUTAGE:  # an outage writes all of its waves down before it begins
             await self._write_down(number, wave)
-        return {}
+        return []
 
     async def _write_down(self, number: int, wave: Wave) -> None:
         host = next(h for h in self.crew.cluster.hosts if h.name == wave.host)
@@ -138,7 +145,7 @@ class Climb:
             "remember",
         )  # fmt: skip
 
-    async def _carry_out(self, number: int, wave: Wave) -> Json:
+    async def _carry_out(self, number: int, wave: Wave) -> list[int]:
         later = [step for w in self.plan.waves[number + 1 :] if w.host == wave.host for step in w.steps]
         began = time.monotonic()
         if wave.stage in OUTAGE:
@@ -148,7 +155,7 @@ class Climb:
             changed = await carry_out(wave, self.crew, later)
         if changed:
             self.took(wave, time.monotonic() - began)
-        return {"changed": changed}
+        return [number] * changed
 
     async def _remember_outage(self, wave: Wave) -> None:
         if not wave.back:
@@ -195,8 +202,12 @@ def _script(template: str, run: str, owner: str = "", other: str = "-") -> Shell
 
 
 def with_watch(document: Json, tips: Mapping[str, Tip]) -> Json:
-    """Marks the wave before which each watched tip must have been seen quiet: its first one of NARROW."""
+    """Marks the wave before which each watched tip must have been seen quiet: its first one of NARROW. And the waves that
+    may be carried out beside the one before: they only lay something ready, and nobody is served otherwise by it."""
     watched: set[str] = set()
+    for before, wave in pairwise(document["waves"]):
+        same = not (before["back"] or wave["back"]) and before["stage"] == wave["stage"]
+        wave["beside"] = same and Stage[wave["stage"].upper()] in LAID_READY
     for wave in document["waves"]:
         wave["watch"] = []
         if wave["back"] or Stage[wave["stage"].upper()] < Stage.ACCOUNTS:
