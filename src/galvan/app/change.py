@@ -79,12 +79,14 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
     made = ordered(limited(made, desk.limit) if desk.limit else made, orders)
     desk = replace(desk, limit=frozenset())
     tips = tuple(BY_ID[tip] for tip in (*made.tips, *made.refused))
+    loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "dbos"))  # slow, and needed below anyway
     now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, BALANCER, *UPKEEP))
     if fingerprint(now, tips) != made.fingerprint:
         raise Unsafe(
             "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"
         )
     await _may_begin(desk, made, now)
+    await loaded
     hurt_by_offering([i for tip in tips if tip.id in made.tips for i in impact_of(tip, now)], orders.accepted)
     run = run or new_run()
     document = with_watch(to_document(made), BY_ID) | {"orders": orders.document(), "started": time.time()}
@@ -94,9 +96,7 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
 async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
     """What would refuse the first restart refuses here, before a file is written."""
     if restarting := [host for host, count in made.restarts.items() if count]:
-        await asyncio.gather(
-            asyncio.sleep(1.0), asyncio.to_thread(importlib.import_module, "dbos")
-        )  # needed next anyway
+        await asyncio.sleep(1.0)
         later = await look(replace(desk, tips=()), GATE)
         may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
 

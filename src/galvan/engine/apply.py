@@ -52,9 +52,10 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
     `later`: what the same plan wants of this host after this wave; a run that goes on may find it there already.
     """
     host = named(crew, wave.host)
-    seen = await look(crew, host, [*heartbeat(host), *(step.read for step in wave.steps)])
+    asked = wave.restarts or any(isinstance(action, Restart) for step in later for action in step.do)
+    seen = await look(crew, host, [*(heartbeat(host) if asked else ()), *(step.read for step in wave.steps)])
     gone, fresh = False, True
-    if service(host, seen) != SERVES:  # a server on its way is waited for first
+    if asked and service(host, seen) != SERVES:  # a server on its way is waited for first
         gone, fresh = wave.restarts and await is_down(host, crew), False
         if not wave.restarts:
             await _revive(host, crew, later)
