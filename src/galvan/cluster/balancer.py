@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from galvan.cluster.quote import sh
 from galvan.model import Fact, Role, Shell, Unreadable
 
-_SOCKET = 's=$(awk \'$1=="stats" && $2=="socket"{print $3; exit}\' /etc/haproxy/haproxy.cfg)\n'
+_SOCKET = 's=$(awk \'$1=="stats" && $2=="socket"{print $3; exit}\' /etc/haproxy/haproxy.cfg)\ns=${s#unix@}\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,11 @@ CHECK_USERS: Fact[tuple[str, ...]] = Fact(
 
 
 def set_state(backend: str, server: str, state: str) -> Shell:
-    """`drain` lets open sessions go on and sends new ones elsewhere; `ready` takes the host back in."""
+    """`drain` lets open sessions go on and sends new ones elsewhere; `ready` takes the host back in. Where the backend
+    remembers who takes the writes, a drained one is forgotten: HAProxy would keep sending new sessions there."""
     return sh(
-        _SOCKET + 'a=$(echo {{command}} | socat -t 2 stdio "unix-connect:$s")\n'
-        '[ -z "$(echo $a)" ] || { echo "HAProxy: $a" >&2; exit 1; }',
-        command=f"set server {backend}/{server} state {state}",
-    )
+        _SOCKET + 'say() { echo "$1" | socat -t 2 stdio "unix-connect:$s"; }\na=$(say {{command}})\n'
+        '[ -z "$(echo $a)" ] || { echo "HAProxy: $a" >&2; exit 1; }\n'
+        '[ {{state}} != drain ] || ! say "show table" | grep -q "^# table: "{{backend}}"," || say "clear table "{{backend}} >/dev/null',
+        command=f"set server {backend}/{server} state {state}", backend=backend, state=state,
+    )  # fmt: skip

@@ -41,6 +41,7 @@ class Stage(IntEnum):
     COUNT = 10  # what a wall would refuse is counted; nothing is dropped
     WALL = 12  # members' ports are for members: before any door is opened wider
     JOIN = 14  # who may join is written down in the cluster itself
+    ASKER = 15  # an account with which a member is asked: once, replicated
     HEALTH = 16  # members say whether they serve, where only balancers may ask
     DOOR = 18  # a balancer's new door, beside the old one
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet

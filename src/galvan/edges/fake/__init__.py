@@ -15,6 +15,7 @@ from typing import Any
 from galvan.cluster import provider
 from galvan.edges.fake import notary, options, scripts, services, walls
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
+from galvan.edges.fake.doors import FILE, stock
 from galvan.edges.fake.group import Group, Witness
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Channel, File, Machine, Server
 from galvan.edges.fake.printing import DOWN, PRINTERS
@@ -97,6 +98,8 @@ class Fake:
             lb.name: [Door("galera", h.name, h.address, active=h == databases[0]) for h in databases]
             for lb in self.cluster.having(Role.LOAD_BALANCER)
         }
+        for name, behind in doors.items():
+            self.machines[name].files[FILE] = File(stock(behind))
         self.clients = Clients(self.group, self.machines, [replace(a) for a in ACCOUNTS], doors)
 
     def _install(self, host: Host, members: str) -> None:
@@ -210,6 +213,12 @@ class Fake:
             account.require = {"NONE": "0", "SSL": "1", "X509": "2"}[match[3]]
         elif match := re.fullmatch(r"KILL CONNECTION (\d+)", text):
             self._kill(machine, int(match[1]), at)
+        elif text.startswith(
+            "CREATE USER IF NOT EXISTS 'galvan-health'@'localhost' IDENTIFIED /*M! VIA unix_socket */"
+        ):
+            self.clients.accounts.append(Account("galvan-health", "localhost", plugin="unix_socket"))
+        elif text == "DROP USER IF EXISTS 'galvan-health'@'localhost'":
+            self.clients.accounts[:] = [a for a in self.clients.accounts if a.user != "galvan-health"]
         elif "mysql.wsrep_allowlist" in text:
             self._list(text)
         else:

@@ -27,6 +27,14 @@ class Refused(Exception):
     """The server does not start; carries the line of its log."""
 
 
+@dataclass(slots=True)
+class Health:
+    """`user`: its system user was made; `runs`: it answers balancers, and does so after a boot."""
+
+    user: bool = False
+    runs: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     content: str
@@ -88,6 +96,7 @@ class Machine:
     address: str = ""  # its own, where galvan.yaml has a name
     upkeep: dict[str, str] = field(default_factory=dict)  # what else goes on there, where it is not the usual
     around: Around = field(default_factory=Around)
+    health: Health = field(default_factory=Health)
     unheard: frozenset[str] = frozenset()  # members that it has no connection with: another one relays
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:

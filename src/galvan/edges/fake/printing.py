@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from galvan.edges.fake import notary, options, walls
+from galvan.edges.fake import doors, notary, options, walls
 from galvan.edges.fake.clients import BUNDLE
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Machine, Server
 from galvan.model import Role, Unreadable
@@ -279,6 +279,13 @@ PRINTERS: Mapping[str, Printer] = {
     "firewall.object": lambda fake, machine: "object=no\nunsaved=no\n",
     "firewall.allowlist": _listed,
     "firewall.listed": _listed,
+    "server.limits": lambda fake, machine: _server(machine) and "max_connections\t151\nwait_timeout\t28800\n",
+    "health.laid": doors.print_laid,
+    "health.answer": doors.print_answer,
+    "health.account": doors.print_asker,
+    "haproxy.file": doors.print_file,
+    "haproxy.written": doors.print_file,
+    "haproxy.guests": doors.print_guests,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from galvan.cluster.walls import UNIT
-from galvan.edges.fake import notary, walls
+from galvan.edges.fake import doors, notary, walls
 from galvan.edges.fake.machines import HOME, File, Machine
 from galvan.model import NotHealed
 
@@ -81,7 +81,7 @@ def _unmark(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 
 def _set_server(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
-    order = _word(text, "a=$(echo ", " | socat").split()
+    order = _word(text, "a=$(say ", ")\n").split()
     where, state = order[2], order[4]
     found = [d for d in fake.clients.doors[machine.host.name] if f"{d.backend}/{d.member}" == where]
     if order[:2] != ["set", "server"] or order[3] != "state" or state not in ("drain", "ready") or not found:
@@ -167,7 +167,13 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"; rm -rf {HOME}/lock": _take_lock_off,
     f": >{MARK}": _mark,
     f"rm -f {MARK}": _unmark,
-    "echo 'set server ": _set_server,
+    "a=$(say 'set server ": _set_server,
+    "useradd --system": doors.make_user,
+    "systemctl restart galvan-health.service": doors.start,
+    "systemctl disable -q --now galvan-health.service": doors.stop,
+    "systemctl daemon-reload\nuserdel galvan-health": doors.leave,
+    "systemctl daemon-reload\ntrue": doors.leave,
+    "systemctl reload haproxy": doors.lay,
     "openssl genpkey -algorithm EC": _make_key,
     "galera_recovery": _recover,
     f"mktemp -d {HOME}/removed/": _set_key_aside,
