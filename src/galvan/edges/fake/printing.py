@@ -65,6 +65,11 @@ def _status(fake: Fake, machine: Machine) -> str:
     return said
 
 
+def _limits(fake: Fake, machine: Machine) -> str:
+    _server(machine)
+    return _table({"max_connections": 151, "wait_timeout": 28_800})
+
+
 def _flow(fake: Fake, machine: Machine) -> str:
     server = _server(machine)
     return _table({"Uptime": server.uptime, "wsrep_flow_control_paused_ns": server.paused_ns})
@@ -279,7 +284,7 @@ PRINTERS: Mapping[str, Printer] = {
     "firewall.object": lambda fake, machine: "object=no\nunsaved=no\n",
     "firewall.allowlist": _listed,
     "firewall.listed": _listed,
-    "server.limits": lambda fake, machine: _server(machine) and "max_connections\t151\nwait_timeout\t28800\n",
+    "server.limits": _limits,
     "health.laid": doors.print_laid,
     "health.answer": doors.print_answer,
     "health.account": doors.print_asker,
