@@ -85,7 +85,7 @@ client=$(command -v mariadb || command -v mysql)
 
 say '503 the server was not asked yet'
 [ -e /proc/net/if_inet6 ] && listen=TCP6-LISTEN:@port@,ipv6only=0 || listen=TCP4-LISTEN:@port@
-socat -t 0.1 -T 2 "$listen,reuseaddr,fork,backlog=1024,max-children=@at_once@" "EXEC:$0 answer" &
+socat -t 0.1 -T 2 "$listen,reuseaddr,fork,backlog=1024,max-children=@at_once@" "EXEC:$0 answer!!OPEN:/dev/null,wronly" &
 listener=$!
 while kill -0 $listener 2>/dev/null; do
   ask | "$client" --no-defaults --user=@user@ --socket=@socket@ --skip-reconnect --connect-timeout=2 -N -B -n 2>/dev/null | judge
