@@ -14,7 +14,7 @@ from galvan.tips import TIPS
 HERE = Path(__file__).parent
 HOSTS = (
     Host("db1", "10.89.77.11", Role.DATABASE, "db1"), Host("db2", "10.89.77.12", Role.DATABASE, "db2"),
-    Host("lb1", "10.89.77.21", Role.LOAD_BALANCER, "lb1", "haproxy"), Host("arb1", "10.89.77.41", Role.ARBITRATOR, "arb1"),
+    Host("lb1", "10.89.77.21", Role.LOAD_BALANCER, "lb1", "haproxy"), Host("lb2", "10.89.77.22", Role.LOAD_BALANCER, "lb2", "haproxy"), Host("arb1", "10.89.77.41", Role.ARBITRATOR, "arb1"),
 )  # fmt: skip
 TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
 BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
@@ -70,7 +70,7 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
         assert old in text, f"{fact} of {host} does not hold {old!r}"
         texts[host][fact] = text.replace(old, new)
     for host, output in said.get("output", {}).items():
-        texts[host] |= output
+        texts[host] = texts.get(host, {}) | output
     for host, fact, why in said.get("unreadable", []):
         texts[host][fact] = Unreadable(why)
     policy = Policy(**_settings(said.get("policy", {})), firewall=Walls(**_settings(said.get("firewall", {}))))
