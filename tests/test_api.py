@@ -15,7 +15,13 @@ from galvan import BadInput, Cluster, Plan, Rung, Verdict, apply, audit, plan, v
 from galvan.model import Host, Role
 from galvan.tips import TIPS
 
-NOBODY = Cluster("shop", (Host("db1", "127.0.0.1", Role.DATABASE, "127.0.0.1", port=1),))
+NOBODY = Cluster(
+    "shop",
+    (
+        Host("db1", "127.0.0.1", Role.DATABASE, "127.0.0.1", port=1),
+        Host("lb1", "127.0.0.1", Role.LOAD_BALANCER, "127.0.0.1", "haproxy", port=1),
+    ),
+)
 """Nothing listens there, so every look is refused at once."""
 
 

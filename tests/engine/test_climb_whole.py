@@ -120,7 +120,7 @@ def test_every_host_is_drained_while_it_restarts() -> None:
     fake = insecure()
     climbed(fake)
     drained = {d.member for door in fake.clients.doors.values() for d in door if d.drained}
-    said = [done for done in fake.log if isinstance(done.action, Shell) and "echo 'set server" in done.action.text]
+    said = [done for done in fake.log if isinstance(done.action, Shell) and "(say 'set server" in done.action.text]
     assert drained == set()
     assert len(said) == 12
     assert not any(path.endswith("/drained") for machine in fake.machines.values() for path in machine.files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from galvan.edges.fake.clients import Door
@@ -117,7 +118,7 @@ def lay(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     out = {int(number) for number in aside.split()}
     lines = [("#galvan# " if number in out else "") + line for number, line in enumerate(owners.splitlines(True), 1)]
     if whole:
-        machine.write(FILE, "".join(lines) + "".join(block))
+        machine.files[FILE] = replace(machine.files[FILE], content="".join(lines) + "".join(block))
         fake.clients.doors[machine.host.name] = _doors(machine.files[FILE].content)
     return ""
 

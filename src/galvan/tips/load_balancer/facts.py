@@ -51,7 +51,9 @@ ASKER: Fact[State] = Fact(
 
 
 LIMITS: Fact[State] = Fact(
-    "server.limits", Sql("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', 'wait_timeout')"), pairs
+    "server.limits",
+    Sql("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', 'wait_timeout', 'proxy_protocol_networks')"),
+    pairs,
 )
 
 

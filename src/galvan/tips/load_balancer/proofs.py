@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from galvan.cluster.identity import server_port
-from galvan.model import HostFacts, Outcome, Proof, Role, Scan, Snapshot
+from galvan.model import Outcome, Proof, Role, Scan, Snapshot, Unreadable
 from galvan.tips.load_balancer.health import PORT
 
 TIP = "load_balancer"
@@ -13,27 +13,29 @@ _MATCHES = frozenset({Outcome.MATCHES})
 
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
-    """The control is the door itself for an application; for a stranger, a balancer that reaches what he must not."""
+    """The vantage's own control is the door for an application, and its ssh for a stranger; of the port, that the balancer
+    reaches it. Raises Unreadable where galvan.yaml names nowhere to stand."""
     balancers = snapshot.cluster.having(Role.LOAD_BALANCER)
+    sources = snapshot.cluster.having(Role.APPLICATION, Role.OUTSIDER)
     if not balancers:
         return
+    if not sources:
+        raise Unreadable("galvan.yaml names no application and no outsider from where members could be tried")
     door = (balancers[0].address, snapshot.cluster.policy.load_balancer.door)
     for facts in snapshot.having(Role.DATABASE):
-        for host in snapshot.cluster.having(Role.APPLICATION, Role.OUTSIDER):
-            stranger = host.role is Role.OUTSIDER
-            near = (host.address, host.port or 22) if stranger else door
-            yield from _from(facts, host.name, near, balancers[0].name)
-
-
-def _from(facts: HostFacts, source: str, near: tuple[str, int], balancer: str) -> Iterator[Proof]:
-    target, port = facts.host, server_port(facts)
-    for what, number in (("server", port), ("health", PORT)):
-        claim = f"{source} reaches port {number} of {target.name} only through the balancer"
-        if number == PORT:
-            claim = f"{source} cannot ask {target.name} whether it serves"
-        yield Proof(
-            f"load_balancer.{what}@{target.name}<{source}", TIP, claim, target.name, source,
-            Scan(target.address, ((number, number),), frozenset(), near), _MATCHES,
-            Scan(target.address, ((number, number),), frozenset({number}), (target.address, number)), _MATCHES,
-            control_vantage=balancer,
-        )  # fmt: skip
+        host, address = facts.host.name, facts.host.address
+        for place in sources:
+            source, near = place.name, (place.address, place.port or 22) if place.role is Role.OUTSIDER else door
+            for name, claim, port in (
+                (
+                    f"load_balancer.server@{host}<{source}",
+                    f"{source} reaches {host} only through the door",
+                    server_port(facts),
+                ),
+                (f"load_balancer.health@{host}<{source}", f"{source} cannot ask {host} whether it serves", PORT),
+            ):
+                yield Proof(
+                    name, TIP, claim, host, source, Scan(address, ((port, port),), frozenset(), near), _MATCHES,
+                    Scan(address, ((port, port),), frozenset({port}), (address, port)), _MATCHES,
+                    control_vantage=balancers[0].name,
+                )  # fmt: skip

@@ -54,12 +54,29 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     if not any(finding.check not in _SAID for finding in failing):
         return
     may_return(snapshot)
+    _may(snapshot)
     yield from _account(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         yield from _endpoint(facts, snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
         if facts.host.kind in ("", "haproxy"):
             yield from _doors(facts, snapshot, to)
+
+
+def _may(snapshot: Snapshot) -> None:
+    """Raises Blind where the policy wants what would cut every client off, or what Galvan cannot do."""
+    policy = snapshot.cluster.policy.load_balancer
+    if policy.pair:
+        raise Blind("Galvan does not set up keepalived: leave `pair` out of the policy, and share the address by hand")
+    for facts in snapshot.having(Role.DATABASE) if policy.client_address else ():
+        lets = str(facts[LIMITS].get("proxy_protocol_networks") or "")
+        if missing := [
+            host.address for host in snapshot.cluster.having(Role.LOAD_BALANCER) if host.address not in lets
+        ]:
+            raise Blind(
+                f"{facts.host.name} would not understand who comes (client_address): add {', '.join(missing)} to "
+                f"proxy_protocol_networks there first; it is {lets!r}"
+            )
 
 
 # the answer on 9200 ---------------------------------------------------------------------------------------------
