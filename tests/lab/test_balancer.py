@@ -19,6 +19,15 @@ getent passwd galvan-health; systemctl is-active galera-health.socket galvan-hea
 """
 HOSTS = ("db1", "db2", "db3", "lb1")
 CAP, CLIENTS, WAIT = 8, 160, 5
+MOST = """
+n=0
+while [ ! -e /tmp/over ]; do
+  t=$(mariadb -N -B -e "SHOW GLOBAL STATUS LIKE 'Threads_connected'" | cut -f 2)
+  [ $t -le $n ] || n=$t
+  sleep 0.1
+done
+echo $n
+"""
 FLOOD = """
 import asyncio, collections
 async def ask(data, hold):
@@ -115,8 +124,9 @@ def test_a_crowd_waits_at_the_door_or_is_turned_away(balanced: Operator) -> None
     assert balanced.json("apply", "--auto-approve", "--watch", "1")["status"] == "done"
     writer = "db1" if not writes_to() else writes_to()
     password = lab.current().password_file.read_text().strip()
-    most = "n=0; while [ ! -e /tmp/over ]; do t=$(mariadb -N -B -e \"SHOW GLOBAL STATUS LIKE 'Threads_connected'\" | cut -f 2); [ $t -le $n ] || n=$t; sleep 0.1; done; echo $n"
-    lab.execute(writer, f"rm -f /tmp/over /tmp/most; nohup sh -c {most!r} >/tmp/most 2>&1 &")
+    lab.execute(
+        writer, f"rm -f /tmp/over\ncat >/tmp/most.sh <<'@sh'\n{MOST}@sh\nsetsid sh /tmp/most.sh >/tmp/most 2>&1 &"
+    )
     crowd = (
         f"export MYSQL_PWD={password}; for n in $(seq {CLIENTS}); do (timeout 60 mariadb -h lb1 -P 3307 -u app -N -B -e 'SELECT SLEEP(1)' >/dev/null 2>&1; "
         "echo $? >>/tmp/ended) & done; wait; sort /tmp/ended | uniq -c"
