@@ -81,7 +81,7 @@ def stat(*columns: str) -> list[list[str]]:
 
 def writes_to() -> str:
     said = lab.execute("lb1", "echo 'show table galvan_write' | socat stdio unix-connect:/run/haproxy/admin.sock")
-    return said.rpartition("server_key=")[2].split()[0]
+    return said.rpartition("server_key=")[2].split()[0] if "server_key=" in said else ""
 
 
 def test_it_is_laid_while_applications_write(balanced: Operator, before: dict[str, str]) -> None:
@@ -122,7 +122,7 @@ def test_a_crowd_waits_at_the_door_or_is_turned_away(balanced: Operator) -> None
     """Twenty times as many clients at once as a member takes: a cap, a queue, and an end to waiting."""
     policy(balanced, connections=CAP, queue_wait=WAIT)
     assert balanced.json("apply", "--auto-approve", "--watch", "1")["status"] == "done"
-    writer = "db1" if not writes_to() else writes_to()
+    writer = writes_to() or "db1"
     password = lab.current().password_file.read_text().strip()
     lab.execute(
         writer, f"rm -f /tmp/over\ncat >/tmp/most.sh <<'@sh'\n{MOST}@sh\nsetsid sh /tmp/most.sh >/tmp/most 2>&1 &"
@@ -137,21 +137,13 @@ def test_a_crowd_waits_at_the_door_or_is_turned_away(balanced: Operator) -> None
     }
     lab.execute(writer, "touch /tmp/over; sleep 1")
     peak = int(lab.execute(writer, "cat /tmp/most").split()[-1])
-    turned = int(stat_of_backend("ereq") or 0), int(stat_of_backend("econ") or 0)
     assert sum(ended.values()) == CLIENTS
     assert set(ended) <= {"0", "1"}, f"124 is one who waited for ever: {ended}"
     assert ended["0"] >= CAP
     assert ended.get("1", 0) > 0, ended
-    assert peak <= CAP + 4, (peak, turned)  # this look itself, the health answer, and Galera's own
+    assert peak <= CAP + 4  # this look itself, the health answer, and Galera's own
     policy(balanced, queue_wait=10)
     assert balanced.json("apply", "--auto-approve", "--watch", "1")["status"] == "done"
-
-
-def stat_of_backend(column: str) -> str:
-    out = lab.execute("lb1", "echo 'show stat' | socat stdio unix-connect:/run/haproxy/admin.sock")
-    head, *rows = [line.removeprefix("# ").split(",") for line in out.splitlines() if line.strip()]
-    found = (dict(zip(head, row, strict=False)) for row in rows)
-    return next(r[column] for r in found if (r["pxname"], r["svname"]) == ("galvan_write", "BACKEND"))
 
 
 def test_a_member_that_dies_is_left_and_nothing_acknowledged_is_lost(balanced: Operator) -> None:
@@ -165,7 +157,7 @@ def test_a_member_that_dies_is_left_and_nothing_acknowledged_is_lost(balanced: O
     wait(synced)
     report = lab.stop_load()
     assert (report.lost, report.unexpected, report.equal) == (0, 0, True), report
-    assert report.transactions > during["transactions"], "the writers went on"
+    assert report.acknowledged > during["acknowledged"], "the writers went on"
 
 
 def test_a_flood_of_questions_gets_right_answers(balanced: Operator) -> None:
