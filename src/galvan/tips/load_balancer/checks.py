@@ -8,6 +8,7 @@ from galvan.cluster.facts import SESSIONS, STATUS
 from galvan.cluster.identity import answers_to
 from galvan.cluster.walls import WALL
 from galvan.model import (
+    Blind,
     HostFacts,
     Judgement,
     Role,
@@ -22,9 +23,9 @@ from galvan.model import (
 )
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, ways
-from galvan.tips.load_balancer.haproxy.render import loose_sockets, served
+from galvan.tips.load_balancer.haproxy.render import block, loose_sockets, served
 from galvan.tips.load_balancer.health import PORT
-from galvan.tips.load_balancer.steps import ASKED, endpoint, members_of, minimal, wanted
+from galvan.tips.load_balancer.steps import ASKED, door, endpoint, members_of, minimal, wanted
 
 NO_BALANCER = not_here("galvan.yaml names no balancer")
 
@@ -212,6 +213,30 @@ def one_way_in(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 @check(
+    "load_balancer.as-wanted",
+    Severity.MEDIUM,
+    "The door is not the one that the policy wants",
+    rung=Rung.READY,
+    control="LB-06",
+    role=Role.LOAD_BALANCER,
+)
+def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """A member that was added later stands behind no door, and a limit that was changed in galvan.yaml holds nobody back yet."""
+    seen = _haproxy(facts)
+    if seen is None or not seen.block:
+        return not_here("there is no door of Galvan's here")
+    try:
+        wanted_lines = block(door(facts, snapshot, seen))
+    except Blind as why:
+        raise Unreadable(str(why)) from why
+    differs = [line for line in wanted_lines if line not in seen.block] + [
+        line for line in seen.block if line not in wanted_lines
+    ]
+    said = f"differs: {differs[0].strip()}" if differs else "the same lines"
+    return holds(tuple(wanted_lines) == seen.block, said, "the lines that the policy renders")
+
+
+@check(
     "load_balancer.old-doors",
     Severity.MEDIUM,
     "There is another way in beside the door",
@@ -248,4 +273,4 @@ def redundant(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(len(there) > 1, f"{len(there)} in galvan.yaml", "two or more")
 
 
-CHECKS = (health_honest, checks_state, queue_and_caps, commands_closed, old_doors, one_way_in, redundant)
+CHECKS = (health_honest, checks_state, queue_and_caps, commands_closed, as_wanted, old_doors, one_way_in, redundant)
