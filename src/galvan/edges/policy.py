@@ -1,10 +1,11 @@
-"""What of galvan.yaml's policy is more than one value: maintenance windows, an error budget, an attested backup, walls.
+"""What of galvan.yaml's policy is more than one value: maintenance windows, an error budget, an attested backup, walls, doors.
 
 policy:
   window: ["Sat 22:00-04:00 Europe/Berlin", "Tue-Thu 02:00-04:00 UTC"]
   budget: {flow_control: 0.2, p99_ms: 250}
   backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
   firewall: {operators: [192.0.2.0/24]}
+  load_balancer: {door: 3307, connections: 200, pair: {address: 10.0.3.10, interface: eth0}}
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Budget, Opening, Walls, Window
+from galvan.model import Backup, BadInput, Balancing, Budget, Opening, Pair, Walls, Window
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -170,7 +171,51 @@ def _sources(field: Field) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
+def _balancing(field: Field) -> Balancing:
+    """policy: {load_balancer: {door: 3307, writers: one, connections: 200}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Balancing)))
+    values: dict[str, Any] = {name: said[name].typed("bool") for name in ("donor", "client_address") if name in said}
+    for name, (least, most) in _COUNTS.items():
+        if name in said:
+            values[name] = _between(said[name], least, most)
+    if "interval" in said:
+        values["interval"] = said["interval"].typed("float")
+        if not 0.5 <= values["interval"] <= 60:
+            raise said["interval"].wrong("between two checks lie 0.5 to 60 seconds")
+    values |= {name: said[name].port() for name in ("door", "read_door") if name in said}
+    if values.get("door", Balancing().door) == values.get("read_door", 0):
+        raise said["read_door"].wrong("the door for reads is another port than the door")
+    if "writers" in said:
+        values["writers"] = said["writers"].one_of("one", "all")
+    if "pair" in said:
+        values["pair"] = _pair(said["pair"])
+    if "statements" in said:
+        values["statements"] = said["statements"].text()
+    return Balancing(**values)
+
+
+def _between(field: Field, least: int, most: int) -> int:
+    number = int(str(field.typed("int")))
+    if not least <= number <= most:
+        raise field.wrong(f"{number} does not lie between {least} and {most}")
+    return number
+
+
+def _pair(field: Field) -> Pair:
+    said = field.mapping("address", "interface", "router")
+    if missing := sorted({"address", "interface"} - said.keys()):
+        raise field.wrong(f"a pair needs {', '.join(missing)}, as in {{address: 10.0.3.10, interface: eth0}}")
+    address = said["address"].text()
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise said["address"].wrong(f"{address!r} is no address, as in 10.0.3.10") from None
+    made = Pair(address, said["interface"].text(_INTERFACE, "eth0"))
+    return dataclasses.replace(made, router=_between(said["router"], 1, 255)) if "router" in said else made
+
+
+_COUNTS = {"connections": (0, 100_000), "queue": (0, 100_000), "queue_wait": (1, 3600)}
 _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
-    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls,
+    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing,
 }  # fmt: skip

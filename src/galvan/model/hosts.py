@@ -116,6 +116,32 @@ class Walls:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two balancers that share an address (VRRP): the one that lives answers for it."""
+
+    address: str
+    interface: str
+    router: int = 77  # virtual_router_id: 1 to 255, one of its own in the network
+
+
+@dataclass(frozen=True, slots=True)
+class Balancing:
+    """How the door stands before the members. Times are seconds; connections are counted for one member at one balancer."""
+
+    door: int = 3307  # where applications come in
+    read_door: int = 0  # a second one that spreads reads over all members; 0: none
+    writers: str = "one"  # or all
+    connections: int = 0  # of one member; 0: what the server's max_connections leaves room for
+    queue: int = 0  # how many may wait for a member; 0: any number
+    queue_wait: int = 10  # how long one may wait for its turn before it is told no
+    interval: float = 2.0  # between two health checks
+    donor: bool = False  # a member goes on serving while it feeds another one
+    client_address: bool = False  # members see the client's own address (PROXY protocol)
+    pair: Pair | None = None
+    statements: str = ""  # the file with what may be said to the database; beside galvan.yaml
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -141,6 +167,7 @@ class Policy:
     budget: Budget | None = None
     backup: Backup | None = None  # None: not asked for
     firewall: Walls = Walls()
+    load_balancer: Balancing = Balancing()
 
 
 @dataclass(frozen=True, slots=True)

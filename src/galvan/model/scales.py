@@ -41,6 +41,8 @@ class Stage(IntEnum):
     COUNT = 10  # what a wall would refuse is counted; nothing is dropped
     WALL = 12  # members' ports are for members: before any door is opened wider
     JOIN = 14  # who may join is written down in the cluster itself
+    HEALTH = 16  # members say whether they serve, where only balancers may ask
+    DOOR = 18  # a balancer's new door, beside the old one
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
     STOP_CLEAR = 25  # only where an outage was allowed: every member stops, with the strict file lying ready
     START_STRICT = 26  # the last that stopped is bootstrapped, the others join it
@@ -51,6 +53,8 @@ class Stage(IntEnum):
     HAND_OUT = 60  # applications receive what they need to go the new way
     ACCOUNTS = 70  # REQUIRE SSL: once, replicated
     REFUSE = 80  # require_secure_transport, host by host
+    OLD_DOOR = 82  # the balancer's old way in is closed
+    PROTECT = 84  # statements that nobody learnt are refused at the balancer
     SHUT = 90  # what no rule lets in is dropped, host by host
 
     @property
