@@ -1,0 +1,1 @@
+"""Tip 8 of the seed: the balancers before the cluster."""
