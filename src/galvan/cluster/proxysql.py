@@ -34,7 +34,7 @@ options() {
     config) said admin_credentials | cut -d';' -f1 | awk '{i = index($0, ":"); u = substr($0, 1, i - 1); w = substr($0, i + 1)
       gsub(/\\/, "&&", w); printf "[client]\nuser=%s\npassword=\"%s\"\n", u, w}' ;;
   esac
-  [ $1 = own ] || printf 'host=%s\nport=%s\n' "$host" "$port"
+  printf 'host=%s\nport=%s\n' "$host" "$port"
 }
 admin() {
   { options $way | $client --defaults-file=/dev/fd/3 --protocol=tcp --no-auto-rehash -N -B --connect-timeout=5 \

@@ -1,7 +1,7 @@
 """What is said to ProxySQL's admin interface, as ordered statements. Pure; each list may be said twice.
 
-Memory is changed, then loaded to runtime, then saved to disk. What stands in Galvan's hostgroups stays where ProxySQL's
-monitor put it: `cluster.proxysql.settled` comes first, so that a load begins no second writer.
+Memory is changed, then loaded to runtime, then saved to disk. What concerns servers comes after `cluster.proxysql.settled`:
+members stay where ProxySQL's monitor put them, and the load begins no second writer.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from galvan.cluster.proxysql import ACCOUNT, settled
+from galvan.cluster.proxysql import ACCOUNT
 from galvan.cluster.quote import proxysql
-from galvan.model import Balancing, BadInput, Blind, State
+from galvan.model import BadInput, Balancing, Blind, State
 from galvan.tips.load_balancer.proxysql.facts import STATS
 
 COMMENT = "Galvan"
@@ -19,7 +19,6 @@ SERVERS = ("LOAD MYSQL SERVERS TO RUNTIME", "SAVE MYSQL SERVERS TO DISK")
 USERS = ("LOAD MYSQL USERS TO RUNTIME", "SAVE MYSQL USERS TO DISK")
 MYSQL_VARIABLES = ("LOAD MYSQL VARIABLES TO RUNTIME", "SAVE MYSQL VARIABLES TO DISK")
 ADMIN_VARIABLES = ("LOAD ADMIN VARIABLES TO RUNTIME", "SAVE ADMIN VARIABLES TO DISK")
-RULES = ("LOAD MYSQL QUERY RULES TO RUNTIME", "SAVE MYSQL QUERY RULES TO DISK")
 RESERVED = 10
 """Connections of a member that no balancer may take: its administrators', its replicas', the monitor's."""
 
@@ -97,9 +96,9 @@ def wanted_galera(groups: Groups, policy: Balancing, members: int, lag: str = "0
 
 def servers(groups: Groups, members: Sequence[Member], limit: int, tls: bool) -> tuple[str, ...]:
     """A member that is new begins as a writer and the monitor sorts it; one that is known keeps its place, its weight and all else."""
-    told: list[str] = [*settled(groups.writer)]
+    told: list[str] = []
     for member in members:
-        values = {
+        values: dict[str, str | int] = {
             "writer": groups.writer, "backup": groups.backup, "reader": groups.reader, "offline": groups.offline,
             "host": member.address, "port": member.port, "limit": limit, "tls": int(tls), "comment": COMMENT,
         }  # fmt: skip
@@ -169,19 +168,6 @@ def limit(policy: Balancing, max_connections: int, balancers: int) -> int:
     if (room := (max_connections - RESERVED) // max(balancers, 1)) < 1:
         raise BadInput(f"max_connections = {max_connections} leaves no room for {balancers} balancers")
     return room
-
-
-def reads(groups: Groups, policy: Balancing) -> tuple[str, ...]:
-    """Who comes in by the door for reads goes to the readers; the rule's number is the door's."""
-    if not policy.read_door:
-        return ()
-    return (
-        proxysql(
-            "REPLACE INTO mysql_query_rules (rule_id, active, proxy_port, destination_hostgroup, apply, comment) "
-            "VALUES ({{door}}, 1, {{door}}, {{reader}}, 1, {{comment}})",
-            door=policy.read_door, reader=groups.reader, comment=COMMENT,
-        ),
-    )  # fmt: skip
 
 
 def force_tls(users: Sequence[str]) -> tuple[str, ...]:
