@@ -32,7 +32,7 @@ options() {
     own) cat $own ;;
     default) printf '[client]\nuser=admin\npassword=admin\n' ;;
     config) said admin_credentials | cut -d';' -f1 | awk '{i = index($0, ":"); u = substr($0, 1, i - 1); w = substr($0, i + 1)
-      gsub(/\\/, "&&", w); printf "[client]\nuser=%s\npassword=\"%s\"\n", u, w}' ;;
+      printf "[client]\nuser=%s\npassword=\"%s\"\n", u, w}' ;;
   esac
   printf 'host=%s\nport=%s\n' "$host" "$port"
 }
@@ -51,7 +51,7 @@ done
 """
 )
 """Defines `admin`, which reads statements; ends the script where nobody is let in. The configuration file comes last: ProxySQL
-reads it before its first start and never again."""
+reads it before its first start and never again; a backslash means there what it means in an option file."""
 
 
 def admin(statements: Sequence[str]) -> Shell:
