@@ -21,7 +21,7 @@ SECRETS = (
     "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
     "clear-password",
 )
-LOGIN = "login\tdefault\t127.0.0.1:6032\n"
+LOGIN = "login\tdefault\t127.0.0.1:6032\nfront\tno\t0123456789ab\n"
 
 
 def tables(own_table: bool = True) -> Tables:
@@ -102,7 +102,19 @@ def _without(said: str, kind: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", ["version", "login", "done", "taken", "default\tadmin", "unsaved\tusers", "user\tapp", "server\t", "galera"]
+    "kind",
+    [
+        "version",
+        "login",
+        "front",
+        "done",
+        "taken",
+        "default\tadmin",
+        "unsaved\tusers",
+        "user\tapp",
+        "server\t",
+        "galera",
+    ],
 )
 def test_what_is_missing_is_not_made_up(kind: str) -> None:
     with pytest.raises(Unreadable):

@@ -14,7 +14,7 @@ from proxysql_schema import Tables
 from galvan.cluster.facts import ACCOUNTS, REQUIREMENTS, Account
 from galvan.cluster.proxysql import OWN, SERVERS, WAY_IN, admin, set_state
 from galvan.model import Balancing, Blind, Host, HostFacts, PutFile, Role, Sealed, Shell, Stage, State, Step, remaining
-from galvan.tips.load_balancer.proxysql import sql, steps, users
+from galvan.tips.load_balancer.proxysql import front, sql, steps, users
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL, STATEMENTS, VARIABLES, proxysql
 from galvan.tips.load_balancer.proxysql.sql import Groups, Member
 
@@ -41,7 +41,7 @@ def fresh(version: str = "2.7.1-19-g5cc418b") -> Tables:
 
 
 def seen(tables: Tables, way: str = "default") -> State:
-    return proxysql(f"login\t{way}\t127.0.0.1:6032\n" + tables.ask(STATEMENTS))
+    return proxysql(f"login\t{way}\t127.0.0.1:6032\nfront\tno\t0123456789ab\n" + tables.ask(STATEMENTS))
 
 
 def facts(state: State) -> HostFacts:
@@ -221,7 +221,7 @@ def every_script() -> list[str]:
     state, member = facts(seen(tables)), HostFacts(DB, {REQUIREMENTS.id: {}, ACCOUNTS.id: (APP,)})
     found = [
         *steps.widen(state, Balancing(), MEMBERS, 40, False), *steps.monitor(state, member), *steps.carry_users(state, member, [APP], GROUPS),
-        *steps.encrypt(state, MEMBERS, 40, "pem"), *steps.narrow(state, ["app"]),
+        *steps.encrypt(state, MEMBERS, 40, "pem"), *front.certificate(state, ("lb1",), (LB.address,), 90), *steps.narrow(state, ["app"]),
     ]  # fmt: skip
     scripts = [set_state("10", "db1:3306", "drain").text, PROXYSQL.query.text, SERVERS.query.text]
     for action in (action for step in found for action in (*step.do, *step.undo)):
@@ -294,3 +294,42 @@ def test_accounts_that_come_along_are_the_ones_the_server_would_take() -> None:
         "'sha'@'10.0.0.0/255.255.255.0'",
     ]
     assert [a.user for a in users.carried(accounts, "10.0.0.10", False)] == ["app"]
+
+
+def test_a_certificate_comes_in_whole_and_goes_back_whole(tmp_path: Path) -> None:
+    """On files alone: what the admin interface is asked is left out."""
+    data, new, kept = tmp_path / "data", tmp_path / "front", tmp_path / "kept"
+    data.mkdir()
+    new.mkdir()
+    for name in ("ca", "cert", "key"):
+        (data / f"proxysql-{name}.pem").write_text(f"old {name}")
+        (new / f"{name}.pem").write_text(f"new {name}")
+    (step,) = front.certificate(facts(seen(fresh())), ("lb1.example",), (LB.address,), 90)
+    assert [action.path for action in step.do if isinstance(action, PutFile)] == [
+        f"/etc/galvan/proxysql/front/{n}.pem" for n in ("ca", "cert")
+    ]
+
+    def on_files(script: str) -> None:
+
+        text = script.replace(WAY_IN, f"said() {{ echo {data}; }}\n").replace(
+            "echo 'PROXYSQL RELOAD TLS;' | admin\n", ""
+        )
+        text = text.replace("/var/lib/galvan/proxysql/front-0123456789ab", str(kept)).replace(
+            "/etc/galvan/proxysql/front", str(new)
+        )
+        subprocess.run(["dash", "-eu"], input=text, capture_output=True, text=True, check=True)
+
+    def shown() -> list[str]:
+        return [(data / f"proxysql-{name}.pem").read_text() for name in ("ca", "cert", "key")]
+
+    install, put_back = step.do[-1], step.undo[0]
+    assert isinstance(install, Shell)
+    assert isinstance(put_back, Shell)
+    for _ in range(2):
+        on_files(install.text)
+        assert shown() == ["new ca", "new cert", "new key"]
+        assert (data / "proxysql-key.pem").stat().st_mode & 0o777 == 0o600
+    on_files(put_back.text)
+    assert shown() == ["old ca", "old cert", "old key"]
+    on_files(put_back.text)
+    assert len(list(data.iterdir())) == 3

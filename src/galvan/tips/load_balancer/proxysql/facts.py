@@ -2,7 +2,7 @@
 
 All is one flat state, so that a step can name what it wants of it:
 `login`, `version`, `var.NAME`, `default.WHAT`, `galera.WRITER`, `server.HOST:PORT`, `ssl.HOST:PORT:USER`, `user.NAME`,
-`unsaved.WHAT` and `unloaded.WHAT` (rows that differ from disk, and from what runs), `socket.ADDRESS:PORT`, `taken` (hostgroups in use).
+`front` (clients see the certificate that Galvan put there, and it lasts for 30 days yet), `front_is` (which one it is), `unsaved.WHAT` and `unloaded.WHAT` (rows that differ from disk, and from what runs), `socket.ADDRESS:PORT`, `taken` (hostgroups in use).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from galvan.cluster.proxysql import ACCOUNT, PRESENT, WAY_IN, feed
 from galvan.model import Fact, Role, Shell, State, Unreadable, Value
 
 STATS = "galvan-stats"
+FRONT = "/etc/galvan/proxysql/front"
+"""Where the certificate for clients lies that Galvan had signed."""
 VARIABLES = (
     "mysql-have_ssl", "mysql-interfaces", "mysql-max_connections", "mysql-multiplexing", "mysql-connect_timeout_server_max",
     "mysql-ssl_p2s_ca", "mysql-ssl_p2s_capath", "mysql-ssl_p2s_cert", "mysql-ssl_p2s_key", "mysql-ssl_p2s_cipher",
@@ -90,9 +92,9 @@ STATEMENTS = (
 """Before 2.6 there is no table of a server's own TLS files, and that statement alone fails: the client goes on."""
 _WIDTH = {
     "version": 1, "var": 2, "default": 2, "galera": 8, "server": 6, "ssl": 8, "user": 9, "unsaved": 2, "unloaded": 2, "taken": 1,
-    "done": 3, "login": 2, "socket": 1,
+    "done": 3, "login": 2, "socket": 1, "front": 2,
 }  # fmt: skip
-_ALWAYS = ("version", "login", "done", "taken")
+_ALWAYS = ("version", "login", "front", "done", "taken")
 
 
 def proxysql(output: str) -> State:
@@ -124,6 +126,8 @@ def _keys(kind: str, said: list[str]) -> dict[str, Value]:
     match kind:
         case "version" | "taken":
             return {kind: said[0]}
+        case "front":
+            return {"front": said[0], "front_is": said[1]}
         case "login":
             return {"login": said[0], "admin": said[1]}
         case "server":
@@ -147,6 +151,11 @@ PROXYSQL: Fact[State] = Fact(
         + WAY_IN
         + r"""printf 'login\t%s\t%s\n' "$way" "$host:$port"
 ss -Hlntp 2>/dev/null | awk '/"proxysql"/ {print "socket\t" $4}' | sort -u
+d=$(said datadir); cert=${d:-/var/lib/proxysql}/proxysql-cert.pem
+"""
+        + f"mine={FRONT}/cert.pem\n"
+        + r"""if cmp -s "$cert" "$mine" && openssl x509 -in "$cert" -noout -checkend 2592000 >/dev/null; then own=yes; else own=no; fi
+printf 'front\t%s\t%s\n' $own "$(sha256sum "$cert" 2>/dev/null | cut -c1-12)"
 """
         + feed(STATEMENTS).replace("admin <<", "admin --force <<", 1)
         + "true"
