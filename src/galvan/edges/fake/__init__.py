@@ -30,6 +30,7 @@ from galvan.model import (
     Restart,
     RestoreFile,
     Role,
+    Sealed,
     SecretRef,
     Shell,
     Signed,
@@ -196,6 +197,8 @@ class Fake:
                 if request is None:
                     raise NotHealed(f"{machine.host.name}: the request for a certificate is not there: {wanted.csr}")
                 return notary.sign(self.cluster.name, request.content, wanted)
+            case Sealed() as sealed:
+                return f"sealed: what {sealed.source} printed\n"
 
     def _statement(self, machine: Machine, text: str, at: str) -> None:
         """SET GLOBAL, ALTER USER … REQUIRE, KILL CONNECTION and the list of who may join; anything else is an error."""
