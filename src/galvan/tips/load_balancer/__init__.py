@@ -1,0 +1,1 @@
+"""Tip 8 of the seed: the door through which applications come in."""
