@@ -152,14 +152,23 @@ _DOOR = (
     'a=$(HOME=/nonexistent maxctrl $tls -h "$at" -t 3s list users --tsv 2>&1 </dev/null) || ok=$?\n'
     + _TRIED.format(name="default_login")
     + f"[ -r {LOGIN} ] && echo own_login=there || echo own_login=none\n"
-    'ok=0; a=$(mx list users --tsv 2>&1 </dev/null) || ok=$?\n'
+    "ok=0; a=$(mx list users --tsv 2>&1 </dev/null) || ok=$?\n"
     + _TRIED.format(name="galvan_enters")
     + "echo sockets=$(ss -Hlnt 2>/dev/null | awk -v p=\":${port:-8989}$\" '$4 ~ p {print $4}' | sort -u)\n"
     "echo active=$(systemctl is-active maxscale)\n"
     + f"echo file=$([ ! -e {OWN} ] || sed 's/^\\(password\\)=.*/\\1=(made here)/' {OWN} | sha256sum | cut -c1-16)\n"
-    + f"echo marked=$(awk '/^# galvan begin/ {{b=1; next}} /^# galvan end/ {{b=0}} b' {MAIN} | sha256sum | cut -c1-16)\n"
+    + f"echo marked=$(grep -q '^# galvan begin' {MAIN} && awk '/^# galvan begin/ {{b=1; next}} /^# galvan end/ {{b=0}} b && !/^\\[/' {MAIN} | sha256sum | cut -c1-16)\n"
     'echo objects=$(for k in servers monitors services listeners filters; do mx list $k --tsv 2>/dev/null </dev/null | cut -f1 | tr -d " "; done | grep "^galvan" | sort -u)\n'
 )
 DOOR: Fact[State] = Fact("load_balancer.maxscale_door", Shell(_DOOR), lines, stable=False, roles=HERE)
 """Who gets into the REST interface, where it listens, and what of Galvan's is there. The default login is asked with a home directory that
 holds no file, so that maxctrl uses its own default: a known word, and not even that is an argument."""
+
+
+def listeners(output: str) -> State:
+    """Of each listener by name: does it speak TLS? `true` or `false`."""
+    found = config(output)
+    return {each.name: "true" if each.on("ssl") else "false" for each in found.of_type("listener")} if found else {}
+
+
+LISTENERS: Fact[State] = Fact("load_balancer.maxscale_listeners", Shell(_READ), listeners, roles=HERE)

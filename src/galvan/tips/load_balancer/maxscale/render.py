@@ -84,7 +84,9 @@ def name(text: str) -> str:
 def value(text: str) -> str:
     """Raises BadInput for what a line cannot hold, what MaxScale would strip (quotes), or take from its environment ($)."""
     if not _VALUE.fullmatch(text) or text[0] in "$\"'":
-        raise BadInput(f"{text!r} cannot stand in MaxScale's file: no blanks at its ends, no quote or $ first, plain characters only")
+        raise BadInput(
+            f"{text!r} cannot stand in MaxScale's file: no blanks at its ends, no quote or $ first, plain characters only"
+        )
     return text
 
 
@@ -96,9 +98,15 @@ def objects(door: Door) -> tuple[Object, ...]:
         raise BadInput("a door needs a member behind it")
     servers = tuple(_server(door, member) for member in door.members)
     found = [*servers, _monitor(door, [server.name for server in servers]), *door.filters]
-    found += [_service(door, "galvan-service", door.policy.writers == "one"), _listener(door, "galvan-listener", "galvan-service", door.policy.door)]
+    found += [
+        _service(door, "galvan-service", door.policy.writers == "one"),
+        _listener(door, "galvan-listener", "galvan-service", door.policy.door),
+    ]
     if door.policy.read_door:
-        found += [_service(door, "galvan-read", False), _listener(door, "galvan-read-listener", "galvan-read", door.policy.read_door)]
+        found += [
+            _service(door, "galvan-read", False),
+            _listener(door, "galvan-read-listener", "galvan-read", door.policy.read_door),
+        ]
     return tuple(found)
 
 
@@ -157,7 +165,10 @@ def _service(door: Door, called: str, one: bool) -> Object:
         if door.filters:
             yield "filters", "|".join(each.name for each in door.filters)
         if door.connections:
-            yield "max_connections", str(door.connections if one and not door.sharing else door.connections * len(door.members))
+            yield (
+                "max_connections",
+                str(door.connections if one and not door.sharing else door.connections * len(door.members)),
+            )
         if one:
             yield from _writing(door)
 
@@ -179,7 +190,9 @@ def _writing(door: Door) -> Iterator[tuple[str, str]]:
 
 
 def _listener(door: Door, called: str, service: str, port: int) -> Object:
-    return _object("listener", called, [("service", service), ("protocol", "MariaDBClient"), ("port", str(port)), *_tls(door)])
+    return _object(
+        "listener", called, [("service", service), ("protocol", "MariaDBClient"), ("port", str(port)), *_tls(door)]
+    )
 
 
 def _bool(yes: bool) -> str:
@@ -197,52 +210,7 @@ def text(found: Sequence[Object]) -> str:
 
 def mark(found: Sequence[Object]) -> str:
     """As the fact DOOR says it of the file that lies there: of the text with every password left out."""
-    return digest(re.sub(r"(?m)^password=.*$", "password=(made here)", text(found)))[:16]
-
-
-_FIXED = {
-    "server": (), "monitor": ("module", "servers"), "service": ("router", "cluster", "filters"), "listener": ("service", "protocol", "port"),
-    "filter": ("module",),
-}  # fmt: skip
-"""What says what an object is, and to whom it belongs: not altered while it lives."""
-
-
-def commands(version: Version, found: Sequence[Object]) -> dict[str, tuple[str, str]]:
-    """For maxctrl's standard input, by object: how it is made, and how it is altered. Passwords are slots here too."""
-    said: dict[str, tuple[str, str]] = {}
-    for each in found:
-        given = dict(each.values)
-        rest = [f"{key}={_word(text)}" for key, text in each.values if key not in (*_FIXED[each.kind], "protocol")]
-        made = {"server": [each.name], "monitor": [each.name, "galeramon"], "filter": [each.name, given.get("module", "")]}.get(each.kind, [])
-        last: list[str] = []
-        if each.kind == "server" and version < (24, 2, 0):
-            made = [each.name, given["address"], given["port"]]
-            rest = [word for word in rest if not word.startswith(("address=", "port="))]
-        elif each.kind == "monitor":
-            last = ["--servers", *given["servers"].split(",")]
-        elif each.kind == "service":
-            made = [each.name, given["router"]]
-            last = ["--cluster", given["cluster"], *(["--filters", *given["filters"].split("|")] if "filters" in given else [])]
-        elif each.kind == "listener":
-            made = [given["service"], each.name, given["port"], f"protocol={given['protocol']}"]
-        said[each.name] = (
-            " ".join(("create", each.kind, *made, *rest, *last)),
-            " ".join(("alter", each.kind, each.name, *rest)),
-        )
-    return said
-
-
-def removal(found: Sequence[Object]) -> tuple[str, ...]:
-    """The same objects taken away, whoever uses them first."""
-    force = {"server": " --force", "monitor": " --force", "service": " --force", "filter": " --force", "listener": ""}
-    return tuple(f"destroy {each.kind} {each.name}{force[each.kind]}" for each in reversed(found))
-
-
-def _word(text: str) -> str:
-    """maxctrl splits a line at blanks, and takes quotes off."""
-    if " " in text or '"' in text or "'" in text:
-        raise BadInput(f"{text!r} cannot be given to maxctrl on a line of its own")
-    return text
+    return str(digest(re.sub(r"(?m)^password=.*$", "password=(made here)", text(found))))[:16]
 
 
 def core(version: Version, tls: Tls, least: str) -> tuple[tuple[str, str], ...]:
@@ -258,14 +226,18 @@ def core(version: Version, tls: Tls, least: str) -> tuple[tuple[str, str], ...]:
 
 def caveats(door: Door) -> tuple[str, ...]:
     """What MaxScale cannot do of the policy, or not in this version. For the plan, in words."""
-    said_so = ["a listener of MaxScale's takes TLS or clear text, never both: clients move from the old door to the new one"]
+    said_so = [
+        "a listener of MaxScale's takes TLS or clear text, never both: clients move from the old door to the new one"
+    ]
     if not replays_safely(door.version):
         said_so.append(
             f"MaxScale {said(door.version)} may do a statement twice when it replays a transaction (mended in 23.08.8, 24.02.4, 25.01.1): "
             "replay stays off, and clients see an error where a member is lost"
         )
     if door.connections and not door.sharing:
-        said_so.append(f"nobody waits for a free connection: who comes after {door.connections} are taken is refused (1040), whatever `queue` says")
+        said_so.append(
+            f"nobody waits for a free connection: who comes after {door.connections} are taken is refused (1040), whatever `queue` says"
+        )
     if door.sharing:
         said_so.append(
             "sessions share connections: LOCK TABLES, GET_LOCK, temporary tables and LAST_INSERT_ID() are not safe; how many wait has no limit"
@@ -273,7 +245,11 @@ def caveats(door: Door) -> tuple[str, ...]:
     if not door.connections:
         said_so.append("how many connections a member has room for is not known: no limit is written")
     if tls_versions(door.version) is TlsVersions.ONLY:
-        said_so.append(f"MaxScale {said(door.version)} can be given one TLS version only: {door.min_tls} it is, and no newer one")
+        said_so.append(
+            f"MaxScale {said(door.version)} can be given one TLS version only: {door.min_tls} it is, and no newer one"
+        )
     if firewall(door.version) is Firewall.REGEX:
-        said_so.append(f"MaxScale {said(door.version)} has no firewall (25.10 has): it can rewrite what a pattern matches, and cannot learn")
+        said_so.append(
+            f"MaxScale {said(door.version)} has no firewall (25.10 has): it can rewrite what a pattern matches, and cannot learn"
+        )
     return tuple(said_so)

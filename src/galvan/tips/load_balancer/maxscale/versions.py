@@ -50,8 +50,22 @@ class TlsVersions(StrEnum):
     LIST = "exactly the versions that are listed"
 
 
-_LIST = ((6, 4, 16), (21, 6, 16), (22, 8, 13), (23, 2, 10), (23, 8, 6), (24, 2, 2), (24, 8, 0))  # guide; source: ParamEnumMask
-_MINIMUM = ((6, 4, 14), (22, 8, 12), (23, 2, 8), (23, 8, 4), (24, 2, 0))  # guide; 24.02.0 and .1 by source, server/core/ssl.cc
+_LIST = (
+    (6, 4, 16),
+    (21, 6, 16),
+    (22, 8, 13),
+    (23, 2, 10),
+    (23, 8, 6),
+    (24, 2, 2),
+    (24, 8, 0),
+)  # guide; source: ParamEnumMask
+_MINIMUM = (
+    (6, 4, 14),
+    (22, 8, 12),
+    (23, 2, 8),
+    (23, 8, 4),
+    (24, 2, 0),
+)  # guide; 24.02.0 and .1 by source, server/core/ssl.cc
 
 
 def tls_versions(version: Version) -> TlsVersions:
@@ -71,7 +85,9 @@ def ssl_version(version: Version, least: str) -> str:
 def spoken(version: Version, value: str) -> frozenset[str]:
     """The TLS versions that a value lets through: TLSv1.0 to TLSv1.3. `MAX` and nothing at all mean whatever the library can."""
     known = ("TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-    named = [w if "." in w else f"{w[:-1]}.{w[-1]}" for w in re.split(r"[,\s]+", value) if re.fullmatch(r"TLSv1\.?[0-3]", w)]
+    named = [
+        w if "." in w else f"{w[:-1]}.{w[-1]}" for w in re.split(r"[,\s]+", value) if re.fullmatch(r"TLSv1\.?[0-3]", w)
+    ]
     if not named:
         return frozenset(known)
     if tls_versions(version) is TlsVersions.MINIMUM:
@@ -106,7 +122,14 @@ def refuses_tls_accounts(version: Version) -> bool:
     return since(version, _REFUSES)
 
 
-_WRITES_ONCE = ((21, 6, 18), (22, 8, 15), (23, 2, 12), (23, 8, 8), (24, 2, 4), (25, 1, 1))  # readwritesplit, `delayed_retry`
+_WRITES_ONCE = (
+    (21, 6, 18),
+    (22, 8, 15),
+    (23, 2, 12),
+    (23, 8, 8),
+    (24, 2, 4),
+    (25, 1, 1),
+)  # readwritesplit, `delayed_retry`
 
 
 def replays_safely(version: Version) -> bool:
