@@ -21,6 +21,7 @@ def commands(version: Version, found: Sequence[Object]) -> dict[str, tuple[str, 
     for each in found:
         given = dict(each.values)
         rest = [f"{key}={_word(text)}" for key, text in each.values if key not in (*_FIXED[each.kind], "protocol")]
+        changed = tuple(rest)
         made = {
             "server": [each.name],
             "monitor": [each.name, "galeramon"],
@@ -43,7 +44,7 @@ def commands(version: Version, found: Sequence[Object]) -> dict[str, tuple[str, 
             made = [given["service"], each.name, given["port"], f"protocol={given['protocol']}"]
         said[each.name] = (
             " ".join(("create", each.kind, *made, *rest, *last)),
-            " ".join(("alter", each.kind, each.name, *rest)),
+            " ".join(("alter", each.kind, each.name, *changed)),
         )
     return said
 
