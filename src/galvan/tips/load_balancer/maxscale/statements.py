@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from galvan.cluster.maxscale import REST
+from galvan.cluster.maxscale import MAIN, REST
 from galvan.cluster.quote import sh
-from galvan.model import BadInput, Shell, Unreadable
-from galvan.tips.load_balancer.maxscale.facts import KEEP
+from galvan.model import BadInput, Fact, PutFile, Shell, Unreadable
+from galvan.tips.load_balancer.maxscale.facts import HERE, KEEP
 from galvan.tips.load_balancer.maxscale.render import FILTER, Object, name, value
 
 MODES = ("idle", "learn-clear", "learn-append", "supervise", "enforce")
@@ -117,6 +117,68 @@ def _is(below: Any, gone: frozenset[str]) -> bool:
     if isinstance(below, dict):
         return any(isinstance(said, str) and said in gone for said in below.values())
     return isinstance(below, str) and below in gone
+
+
+ALLOWED: Fact[frozenset[str]] = Fact(
+    "load_balancer.maxscale_allowed",
+    Shell(f"[ ! -s {path()} ] || cat {path()}"),
+    lambda output: read(output) if output.strip() else frozenset(),
+    roles=HERE,
+)
+"""Their literals are gone: MaxScale writes down the canonical form."""
+
+
+def put(text: str, called: str = FILTER) -> PutFile:
+    """A list that was made shorter (`without`). MaxScale reads it when it starts, and does not start where it is no JSON."""
+    read(text)
+    return PutFile(path(called), text, 0o640, "maxscale:maxscale")
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A statement that the list does not hold, as the log shows it, without its literals."""
+
+    user: str
+    address: str
+    statement: str
+    times: int
+
+
+def misses(output: str) -> tuple[Miss, ...]:
+    """Lines: how often, user@address, statement."""
+    found = []
+    for line in output.splitlines():
+        said = re.fullmatch(r"\s*(\d+) (\S*)@(\S+)\t(.*)", line)
+        if not said:
+            raise Unreadable(f"MaxScale's log holds an incident that cannot be read: {line[:80]!r}")
+        found.append(Miss(said[2], said[3], said[4], int(said[1])))
+    return tuple(found)
+
+
+_BARE = r"""
+NF > 1 { s = substr($0, length($1) + 2); out = ""
+  gsub(/\047([^\047\\]|\\.)*\047/, "?", s); gsub(/"([^"\\]|\\.)*"/, "?", s); sub(/[\047"].*$/, "?", s); gsub(/0[xX][0-9A-Fa-f]+/, "?", s)
+  while (match(s, /[0-9]+(\.[0-9]+)?/)) {
+    named = RSTART > 1 && substr(s, RSTART - 1, 1) ~ /[A-Za-z0-9_$.]/
+    out = out substr(s, 1, RSTART - 1) (named ? substr(s, RSTART, RLENGTH) : "?"); s = substr(s, RSTART + RLENGTH) }
+  print $1 "\t" out s }
+"""
+"""Literals go, and so does what follows a quote that ends on another line of the log."""
+MISSES: Fact[tuple[Miss, ...]] = Fact(
+    "load_balancer.maxscale_misses",
+    Shell(
+        "command -v maxscale >/dev/null || exit 0\n"
+        f"d=$(sed -n 's/^[[:space:]]*logdir[[:space:]]*[=:][[:space:]]*//p' {MAIN} | tail -n 1)\n"
+        'f="${d:-/var/log/maxscale}/maxscale.log"; [ -r "$f" ] || exit 0\n'
+        "t=$(printf '\\t'); tail -n 200000 \"$f\" | grep 'Firewall incident (' | "
+        'sed -E "s/^.*Firewall incident \\(([^()]*)\\): /\\1$t/" | '
+        f"awk -F '\t' '{_BARE}' | sort | uniq -c"
+    ),
+    misses,
+    stable=False,
+    roles=HERE,
+)
+"""What supervising (and enforcing) wrote into MaxScale's log (its documentation of the firewall filter, Logging)."""
 
 
 # versions without it ---------------------------------------------------------------------------------------------
