@@ -29,7 +29,9 @@ def test_who_is_behind_the_door() -> None:
         Server("maxscale", "Galera-73", "192.168.56.73", "DRAIN", 2, False),
     )
     assert servers("") == ()
-    assert servers("s1\t10.0.0.1\t3306\t0\tDown\n")[0].status == "DOWN"  # 22.08 prints five cells where no GTID is known
+    assert (
+        servers("s1\t10.0.0.1\t3306\t0\tDown\n")[0].status == "DOWN"
+    )  # 22.08 prints five cells where no GTID is known
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,11 @@ def recognise(text: str, version: Version, main: bool = False) -> dict[str, dict
         kind = "maxscale" if name.lower() == "maxscale" else values.get("type", "")
         module = values.get("module") or values.get("router") or ""
         known = {**KNOWN.get(kind, {}), **KNOWN.get(f"{kind} {module}", {})}
-        if not known or (kind in ("monitor", "filter") and f"{kind} {module}" not in KNOWN) or version < BROUGHT_BY.get(module, FIRST):
+        if (
+            not known
+            or (kind in ("monitor", "filter") and f"{kind} {module}" not in KNOWN)
+            or version < BROUGHT_BY.get(module, FIRST)
+        ):
             raise Refused(f"[{name}]: no such type or module: {kind} {module}")
         for key, value in values.items():
             if key == "type":
@@ -136,5 +140,9 @@ def _names(found: dict[str, dict[str, str]]) -> None:
         must(name, "cluster", [values["cluster"]] if "cluster" in values else [], "monitor")
         must(name, "service", [values["service"]] if "service" in values else [], "service")
         must(name, "filters", values["filters"].split("|") if "filters" in values else [], "filter")
-        if values.get("type") == "listener" and values.get("ssl") == "true" and not {"ssl_key", "ssl_cert"} <= values.keys():
+        if (
+            values.get("type") == "listener"
+            and values.get("ssl") == "true"
+            and not {"ssl_key", "ssl_cert"} <= values.keys()
+        ):
             raise Refused(f"[{name}]: TLS without key and certificate")

@@ -68,8 +68,10 @@ def host(tmp_path: Path) -> Path:
 
 
 def read(host: Path) -> str:
-    text = CONFIG.query.text.replace("/etc/maxscale.cnf", str(host / "maxscale.cnf")).replace("/var/lib/maxscale", str(host))
-    text = text.replace("${data:-%s}/maxscale.cnf.d" % host, str(host / "kept"))
+    text = CONFIG.query.text.replace("/etc/maxscale.cnf", str(host / "maxscale.cnf")).replace(
+        "/var/lib/maxscale", str(host)
+    )
+    text = text.replace("${data:-" + str(host) + "}/maxscale.cnf.d", str(host / "kept"))
     text = "maxscale() { echo 'MaxScale 24.02.4'; }\n" + text
     done = subprocess.run(["sh"], input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -88,7 +90,14 @@ def test_what_is_told(host: Path) -> None:
     assert found
     assert found.version == (24, 2, 4)
     assert found.keys
-    assert [section.name for section in found.sections] == ["maxscale", "server1", "Galera-Monitor", "RW", "RW-Listener", "MyFirewall"]
+    assert [section.name for section in found.sections] == [
+        "maxscale",
+        "server1",
+        "Galera-Monitor",
+        "RW",
+        "RW-Listener",
+        "MyFirewall",
+    ]
     assert found.core.get("admin_host") == "0.0.0.0"
     assert found.core.secrets == {"admin_ssl_passphrase": "clear"}
     server, monitor, service = (found.named(name) for name in ("server1", "Galera-Monitor", "RW"))
@@ -127,7 +136,9 @@ def test_where_no_maxscale_is_nothing_is_said() -> None:
     assert listeners("") == {}
 
 
-@pytest.mark.parametrize("output", ["error", "version=\nkeys=no\n", "version=MaxScale 24.02.4\nkeys=yes\nwhat is this\n"])
+@pytest.mark.parametrize(
+    "output", ["error", "version=\nkeys=no\n", "version=MaxScale 24.02.4\nkeys=yes\nwhat is this\n"]
+)
 def test_what_cannot_be_read_is_not_guessed(output: str) -> None:
     with pytest.raises(Unreadable):
         config(output)
@@ -153,7 +164,9 @@ def test_scripts_are_sh() -> None:
 def test_the_digest_is_the_one_that_a_server_stores(tmp_path: Path) -> None:
     """`SELECT PASSWORD('secret')`, as MariaDB's and MySQL's documentation print it."""
     (tmp_path / "galvan_monitor.pw").write_text("secret\n")
-    done = subprocess.run(["sh"], input=DIGESTS.query.text.replace(KEEP, str(tmp_path)), text=True, capture_output=True, check=True)
+    done = subprocess.run(
+        ["sh"], input=DIGESTS.query.text.replace(KEEP, str(tmp_path)), text=True, capture_output=True, check=True
+    )
     assert digests(done.stdout) == {"galvan_monitor": "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7", "galvan_service": ""}
     with pytest.raises(Unreadable):
         digests("galvan_monitor=*nothing\n")
@@ -167,7 +180,7 @@ def test_the_accounts() -> None:
     assert said[2:] == ["GRANT SLAVE MONITOR ON *.* TO 'galvan_monitor'@'10.0.3.5'"]
     said = [statement.text for statement in create(service, digest)]
     assert "GRANT SELECT ON mysql.`global_priv` TO 'galvan_service'@'10.0.3.5'" in said
-    assert not any("ALL" in each or "*.*" in each and "SHOW DATABASES" not in each for each in said)
+    assert not any("ALL" in each or ("*.*" in each and "SHOW DATABASES" not in each) for each in said)
     assert "AS '*14E6" in next(create(monitor, digest, mariadb=False)).text
     assert lock(monitor).text.endswith("ACCOUNT LOCK")
     with pytest.raises(Unreadable):

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maxscale_grammar import Refused, recognise, sections
 
@@ -18,7 +18,19 @@ from galvan.tips.load_balancer.maxscale.statements import Pattern, module, regex
 
 TLS = Tls("/etc/maxscale/galvan/ca.pem", "/etc/maxscale/galvan/cert.pem", "/etc/maxscale/galvan/key.pem")
 THREE = tuple(Member(f"db{n}", f"10.0.0.1{n}") for n in (1, 2, 3))
-VERSIONS = ((22, 8, 0), (22, 8, 12), (22, 8, 15), (23, 2, 9), (23, 8, 8), (24, 2, 1), (24, 2, 4), (24, 8, 0), (25, 1, 1), (25, 10, 0), (25, 10, 2))
+VERSIONS = (
+    (22, 8, 0),
+    (22, 8, 12),
+    (22, 8, 15),
+    (23, 2, 9),
+    (23, 8, 8),
+    (24, 2, 1),
+    (24, 2, 4),
+    (24, 8, 0),
+    (25, 1, 1),
+    (25, 10, 0),
+    (25, 10, 2),
+)
 CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 DOOR = Door((24, 2, 4), THREE, Balancing(), TLS, "TLSv1.2", CIPHERS, 200)
 
@@ -33,6 +45,7 @@ doors = st.builds(
 )  # fmt: skip
 
 
+@settings(max_examples=80, deadline=None)
 @given(doors)
 def test_every_policy_makes_a_file_that_maxscale_takes(door: Door) -> None:
     found = recognise(text(objects(door)), door.version)
@@ -46,6 +59,7 @@ def test_every_policy_makes_a_file_that_maxscale_takes(door: Door) -> None:
             assert each["ssl_verify_peer_certificate"] == each["ssl_verify_peer_host"] == "true"
 
 
+@settings(max_examples=80, deadline=None)
 @given(doors)
 def test_the_running_maxscale_is_told_the_same(door: Door) -> None:
     made = objects(door)
@@ -61,10 +75,16 @@ def test_the_running_maxscale_is_told_the_same(door: Door) -> None:
     assert [line.split()[2] for line in removal(made)] == [each.name for each in reversed(made)]
 
 
+@settings(max_examples=80, deadline=None)
 @given(st.text(), st.sampled_from(["name", "address", "ca", "ciphers"]))
 def test_no_value_leaves_its_line(evil: str, place: str) -> None:
     members = (Member(evil if place == "name" else "db1", evil if place == "address" else "10.0.0.11"),)
-    door = replace(DOOR, members=members, tls=Tls(evil if place == "ca" else TLS.ca, TLS.cert, TLS.key), ciphers=evil if place == "ciphers" else CIPHERS)
+    door = replace(
+        DOOR,
+        members=members,
+        tls=Tls(evil if place == "ca" else TLS.ca, TLS.cert, TLS.key),
+        ciphers=evil if place == "ciphers" else CIPHERS,
+    )
     try:
         made = objects(door)
     except BadInput:
@@ -104,12 +124,26 @@ def test_the_reader_refuses_what_maxscale_refuses() -> None:
 
 def test_one_writer_takes_everything_and_all_take_turns() -> None:
     one = recognise(text(objects(DOOR)), DOOR.version)["galvan-service"]
-    assert (one["router"], one["max_slave_connections"], one["transaction_replay"], one["max_connections"]) == ("readwritesplit", "0", "true", "200")
-    everywhere = recognise(text(objects(replace(DOOR, policy=Balancing(writers="all")))), DOOR.version)["galvan-service"]
-    assert (everywhere["router"], everywhere["router_options"], everywhere["max_connections"]) == ("readconnroute", "synced", "600")
+    assert (one["router"], one["max_slave_connections"], one["transaction_replay"], one["max_connections"]) == (
+        "readwritesplit",
+        "0",
+        "true",
+        "200",
+    )
+    everywhere = recognise(text(objects(replace(DOOR, policy=Balancing(writers="all")))), DOOR.version)[
+        "galvan-service"
+    ]
+    assert (everywhere["router"], everywhere["router_options"], everywhere["max_connections"]) == (
+        "readconnroute",
+        "synced",
+        "600",
+    )
 
 
-@pytest.mark.parametrize(("version", "replays"), [((22, 8, 15), False), ((23, 8, 7), False), ((23, 8, 8), True), ((24, 8, 0), False), ((25, 10, 0), True)])
+@pytest.mark.parametrize(
+    ("version", "replays"),
+    [((22, 8, 15), False), ((23, 8, 7), False), ((23, 8, 8), True), ((24, 8, 0), False), ((25, 10, 0), True)],
+)
 def test_nothing_is_done_twice(version: tuple[int, int, int], replays: bool) -> None:
     door = replace(DOOR, version=version)
     assert ("transaction_replay=true" in text(objects(door))) is replays
@@ -143,7 +177,9 @@ def test_the_administration_is_for_this_host_alone(version: tuple[int, int, int]
     lines = "".join(f"{key}={value}\n" for key, value in core(version, TLS, "TLSv1.2"))
     found = recognise(f"[maxscale]\nthreads=auto\n{lines}", version, main=True)["maxscale"]
     assert found["admin_host"] == "127.0.0.1"
-    assert found["admin_ssl_version"] == ("TLSv12" if version in VERSIONS[:2] or version in ((23, 2, 9), (24, 2, 1)) else "TLSv1.2,TLSv1.3")
+    assert found["admin_ssl_version"] == (
+        "TLSv12" if version in VERSIONS[:2] or version in ((23, 2, 9), (24, 2, 1)) else "TLSv1.2,TLSv1.3"
+    )
 
 
 def test_too_old_and_too_empty() -> None:

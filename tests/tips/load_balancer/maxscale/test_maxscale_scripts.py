@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maxscale_grammar import sections
 
@@ -23,7 +23,15 @@ from galvan.tips.load_balancer.maxscale.runtime import commands, removal
 from galvan.tips.load_balancer.maxscale.statements import set_mode
 
 TLS = Tls("/etc/maxscale/galvan/ca.pem", "/etc/maxscale/galvan/cert.pem", "/etc/maxscale/galvan/key.pem")
-DOOR = Door((24, 2, 4), (Member("db1", "10.0.0.11"), Member("db2", "10.0.0.12")), Balancing(read_door=3308), TLS, "TLSv1.2", "ECDHE+AESGCM", 200)
+DOOR = Door(
+    (24, 2, 4),
+    (Member("db1", "10.0.0.11"), Member("db2", "10.0.0.12")),
+    Balancing(read_door=3308),
+    TLS,
+    "TLSv1.2",
+    "ECDHE+AESGCM",
+    200,
+)
 MADE = objects(DOOR)
 MARK = mark(MADE)
 PUT = scripts.put(text(MADE), commands(DOOR.version, MADE), removal(MADE), MARK)
@@ -42,12 +50,14 @@ def test_sh_takes_it(action: object) -> None:
     assert "@shell" not in script, "the edge's own mark of the end"
     for line in script.splitlines():
         if re.search(r'"?\$w"?\b', line) and "for w in" not in line:
-            assert re.match(r"\s*(w=|printf|\[|e=|echo \"\$e\"|for|echo \"\$w)", line) or "$w." in line, f"a password as an argument: {line}"
+            assert re.match(r"\s*(w=|printf|\[|e=|echo \"\$e\"|for|echo \"\$w)", line) or "$w." in line, (
+                f"a password as an argument: {line}"
+            )
 
 
 @pytest.mark.parametrize("mark", ["", "../../etc/passwd", "x" * 16, "0" * 15])
 def test_a_mark_is_a_digest(mark: str) -> None:
-    with pytest.raises(ValueError, match="^"):
+    with pytest.raises(ValueError, match=f"^{mark}$" if mark.isalnum() else None):
         scripts.load(mark)
 
 
@@ -94,9 +104,25 @@ def test_a_main_file_without_its_section_gets_one(tmp_path: Path) -> None:
     assert sections(new, main=True)["maxscale"] == dict(CORE)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["[maxscale]", "[MaxScale]", "[s1]", "admin_host=::", "  more", "# note", "", "threads=4", "admin_auth : false", ";x", "a=b", "admin-host=x"]),
+        st.sampled_from(
+            [
+                "[maxscale]",
+                "[MaxScale]",
+                "[s1]",
+                "admin_host=::",
+                "  more",
+                "# note",
+                "",
+                "threads=4",
+                "admin_auth : false",
+                ";x",
+                "a=b",
+                "admin-host=x",
+            ]
+        ),
         max_size=12,
     )
 )
@@ -113,7 +139,7 @@ def test_marked_lines_leave_no_trace(tmp_path_factory: pytest.TempPathFactory, l
 TOOL = """#!/bin/sh
 echo "$(basename "$0") $*" >>{log}
 case "$(basename "$0") $*" in
-  *"list servers"*) printf 'galvan-db1\\t10.0.0.11\\t3306\\t0\\tSlave, Synced, Running\\n' ;;
+  *"--tsv"*) cat | grep -q '^list' && printf 'galvan-db1\\t10.0.0.11\\t3306\\t0\\tSlave, Synced, Running\\n' ;;
   *" list "*) ;;
   maxpasswd*) cat >>{log}.in; echo 61DD955512C39A4A8BC4BB1E5F11670561DD955512C39A4A8BC4BB1E5F116705 ;;
   maxkeys*) for last; do :; done; : >"$last/.secrets" ;;
@@ -137,13 +163,20 @@ class Ground:
             path.chmod(0o755)
 
     def path(self, text: str) -> str:
-        for there, here in ((KEEP, "keep"), (HOME, "home"), ("/etc/maxscale.cnf", "etc/maxscale.cnf"), ("/var/lib/maxscale", "lib")):
+        for there, here in (
+            (KEEP, "keep"),
+            (HOME, "home"),
+            ("/etc/maxscale.cnf", "etc/maxscale.cnf"),
+            ("/var/lib/maxscale", "lib"),
+        ):
             text = text.replace(there, str(self.root / here))
         return text
 
     def run(self, script: str) -> None:
         environment = {**os.environ, "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"}
-        subprocess.run(["sh", "-eu"], input=self.path("{\n" + script + "\n} </dev/null\n"), text=True, check=True, env=environment)
+        subprocess.run(
+            ["sh", "-eu"], input=self.path("{\n" + script + "\n} </dev/null\n"), text=True, check=True, env=environment
+        )
 
     def passwords(self) -> list[str]:
         return [path.read_text().strip() for path in (self.root / "keep").glob("*.pw")]
@@ -176,12 +209,18 @@ def test_the_file_is_filled_checked_and_put_in_place(ground: Ground) -> None:
         ground.run(action.text)
     own = ground.root / "etc" / "maxscale.cnf.d" / "galvan.cnf"
     found = sections(own.read_text())
-    assert found["galvan-monitor"]["password"] == found["galvan-read"]["password"] == "61DD955512C39A4A8BC4BB1E5F116705" * 2
+    assert (
+        found["galvan-monitor"]["password"]
+        == found["galvan-read"]["password"]
+        == "61DD955512C39A4A8BC4BB1E5F116705" * 2
+    )
     assert stat.S_IMODE(own.stat().st_mode) == 0o640
     assert re.search(r"^maxscale --config=\S+ --config-check --user=", ground.log.read_text(), re.M)
     told = ground.log.read_text()
     assert not any(password in told or password in own.read_text() for password in ground.passwords())
-    assert all(password in ground.log.with_suffix(".in").read_text() for password in ground.passwords()), "over standard input"
+    assert all(password in ground.log.with_suffix(".in").read_text() for password in ground.passwords()), (
+        "over standard input"
+    )
 
 
 def test_a_refused_file_is_not_put_in_place(ground: Ground) -> None:
@@ -200,7 +239,9 @@ def test_what_is_there_is_altered_and_what_is_not_is_made(ground: Ground) -> Non
     copy.write_text("[galvan-db1]\ntype=server\n")
     mode.write_text("[galvan-firewall]\ntype=filter\nmode=enforce\n")
     ground.run(scripts.load(MARK).text)
-    said = [line for line in ground.log.with_suffix(".in").read_text().splitlines() if line.startswith(("create", "alter"))]
+    said = [
+        line for line in ground.log.with_suffix(".in").read_text().splitlines() if line.startswith(("create", "alter"))
+    ]
     assert [line.split()[:2] for line in said[:3]] == [["alter", "server"], ["create", "server"], ["create", "monitor"]]
     assert sum("password=61DD9555" in line for line in said) == 3
     assert "@galvan" not in "".join(said)

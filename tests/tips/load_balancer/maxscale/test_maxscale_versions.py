@@ -28,7 +28,11 @@ LISTS = [(6, 4, 16), (21, 6, 16), (22, 8, 13), (23, 2, 10), (23, 8, 6), (24, 2, 
 
 @pytest.mark.parametrize(
     ("version", "meaning"),
-    [*((v, TlsVersions.ONLY) for v in LAST_ONLY), *((v, TlsVersions.MINIMUM) for v in MINIMUM), *((v, TlsVersions.LIST) for v in LISTS)],
+    [
+        *((v, TlsVersions.ONLY) for v in LAST_ONLY),
+        *((v, TlsVersions.MINIMUM) for v in MINIMUM),
+        *((v, TlsVersions.LIST) for v in LISTS),
+    ],
 )
 def test_the_three_meanings_of_ssl_version(version: tuple[int, int, int], meaning: TlsVersions) -> None:
     assert tls_versions(version) is meaning
@@ -47,7 +51,13 @@ def test_one_value_three_meanings() -> None:
 
 @pytest.mark.parametrize(
     ("version", "kind"),
-    [((6, 4, 9), Firewall.DBFW), ((21, 6, 18), Firewall.DBFW), ((22, 8, 0), Firewall.REGEX), ((25, 1, 4), Firewall.REGEX), ((25, 10, 0), Firewall.MODULE)],
+    [
+        ((6, 4, 9), Firewall.DBFW),
+        ((21, 6, 18), Firewall.DBFW),
+        ((22, 8, 0), Firewall.REGEX),
+        ((25, 1, 4), Firewall.REGEX),
+        ((25, 10, 0), Firewall.MODULE),
+    ],
 )
 def test_which_filter_there_is(version: tuple[int, int, int], kind: Firewall) -> None:
     assert firewall(version) is kind
@@ -57,8 +67,15 @@ def test_small_differences() -> None:
     assert (ca_name((6, 4, 9)), ca_name((22, 8, 0))) == ("ssl_ca_cert", "ssl_ca")
     refusing = [(21, 6, 18), (22, 8, 15), (23, 2, 12), (23, 8, 8), (24, 2, 4), (24, 8, 1), (25, 1, 0), (25, 10, 0)]
     assert all(map(refuses_tls_accounts, refusing))
-    assert not any(map(refuses_tls_accounts, [(22, 8, 14), (23, 2, 11), (23, 8, 7), (24, 2, 3), (24, 8, 0), (22, 8, 0)]))
-    assert [v for v in (*refusing, (25, 1, 1)) if replays_safely(v)] == [(23, 8, 8), (24, 2, 4), (25, 10, 0), (25, 1, 1)]
+    assert not any(
+        map(refuses_tls_accounts, [(22, 8, 14), (23, 2, 11), (23, 8, 7), (24, 2, 3), (24, 8, 0), (22, 8, 0)])
+    )
+    assert [v for v in (*refusing, (25, 1, 1)) if replays_safely(v)] == [
+        (23, 8, 8),
+        (24, 2, 4),
+        (25, 10, 0),
+        (25, 1, 1),
+    ]
 
 
 def test_grants() -> None:

@@ -184,3 +184,16 @@ def knows_galera(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         "galeramon, and no clients for donors",
         "galeramon, available_when_donor=false, no router_options=running",
     )
+
+
+def as_written(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """What somebody changed while MaxScale ran replaces a whole object of Galvan's file, silently and for good. Only a filter's mode is
+    meant to live there."""
+    config = config_of(facts)
+    hidden = sorted(
+        each.name
+        for each in config.sections
+        if each.runtime and each.name.startswith("galvan-") and each.get("type") != "filter"
+    )
+    seen = f"changed while MaxScale ran: {', '.join(hidden)}" if hidden else "as written"
+    return holds(not hidden, seen, "nothing in MaxScale's own directory hides Galvan's file")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from galvan.cluster.facts import lines
-from galvan.cluster.maxscale import LOGIN, MAIN, REST
+from galvan.cluster.maxscale import LISTED, LOGIN, MAIN, REST
 from galvan.model import Fact, HostFacts, Role, Shell, State, Unreadable
 from galvan.tips.load_balancer.maxscale.versions import Version, parse_version
 
@@ -158,7 +158,7 @@ _DOOR = (
     "echo active=$(systemctl is-active maxscale)\n"
     + f"echo file=$([ ! -e {OWN} ] || sed 's/^\\(password\\)=.*/\\1=(made here)/' {OWN} | sha256sum | cut -c1-16)\n"
     + f"echo marked=$(grep -q '^# galvan begin' {MAIN} && awk '/^# galvan begin/ {{b=1; next}} /^# galvan end/ {{b=0}} b && !/^\\[/' {MAIN} | sha256sum | cut -c1-16)\n"
-    'echo objects=$(for k in servers monitors services listeners filters; do mx list $k --tsv 2>/dev/null </dev/null | cut -f1 | tr -d " "; done | grep "^galvan" | sort -u)\n'
+    + f'echo objects=$({LISTED} | grep "^galvan" | sort -u)\n'
 )
 DOOR: Fact[State] = Fact("load_balancer.maxscale_door", Shell(_DOOR), lines, stable=False, roles=HERE)
 """Who gets into the REST interface, where it listens, and what of Galvan's is there. The default login is asked with a home directory that

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from galvan.cluster.maxscale import LOGIN, MAIN, REST
+from galvan.cluster.maxscale import LISTED, LOGIN, MAIN, REST
 from galvan.cluster.quote import sh
 from galvan.model import Shell
 from galvan.tips.load_balancer.maxscale.facts import HOME, KEEP, OWN
@@ -97,7 +97,7 @@ def load(mark: str) -> Shell:
     whose mode lives there alone."""
     return Shell(
         _PREPARE + REST + _SAY + f"k={KEEP}/{_mark(mark)}\n"
-        "have=$(for x in servers monitors services listeners filters; do mx list $x --tsv | cut -f1 | tr -d ' '; done)\n"
+        f"have=$({LISTED})\n"
         f"read -r m <{KEEP}/{MONITOR}.enc; read -r v <{KEEP}/{SERVICE}.enc\n"
         "while IFS='\t' read -r name made altered; do\n"
         '  printf \'%s\\n\' "$have" | grep -qxF "$name" && l=$altered || l=$made\n'
@@ -222,3 +222,5 @@ UNMARK_CORE = Shell(
     + unmarking(MAIN, f"{MAIN}.galvan-new")
     + f"mv -f {MAIN}.galvan-new {MAIN}; sync /etc\n"
 )
+RELOAD_TLS = Shell(REST + "mx reload tls")
+"""After a renewal: listeners, servers and the REST interface read their files again, without a restart."""
