@@ -1,0 +1,1 @@
+"""The tip for the door: a balancer before the members."""
