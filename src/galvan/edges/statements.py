@@ -1,5 +1,6 @@
 """statements.yaml: read strictly, since it decides who is refused; written so that a difference is one line for one decision.
 
+learnt_with: [proxysql 2.7]
 accounts:
   shop:
   - digest: '0x37B5362567EE37EF'
@@ -68,7 +69,7 @@ def read(path: Path) -> Book:
 
 
 def _book(root: Field) -> Book:
-    top = root.mapping("accounts", "rules")
+    top = root.mapping("learnt_with", "accounts", "rules")
     found: dict[Name, Learnt] = {}
     for account, field in _accounts(top).items():
         for item in field.items():
@@ -79,10 +80,14 @@ def _book(root: Field) -> Book:
     rules: list[Rule] = []
     for item in top["rules"].items() if "rules" in top else []:
         rule = _rule(item)
-        if any((r.act, r.pattern, r.account, r.schema, r.on) == (rule.act, rule.pattern, rule.account, rule.schema, rule.on) for r in rules):
+        if any(
+            (r.act, r.pattern, r.account, r.schema, r.on)
+            == (rule.act, rule.pattern, rule.account, rule.schema, rule.on)
+            for r in rules
+        ):
             raise item.wrong(f"the same {rule.act} stands here twice")
         rules.append(rule)
-    return Book(found, tuple(rules))
+    return Book(found, tuple(rules), _list(top, "learnt_with"))
 
 
 def _accounts(top: Mapping[str, Field]) -> Mapping[str, Field]:
@@ -154,7 +159,8 @@ def render(book: Book) -> str:
     accounts: dict[str, list[dict[str, object]]] = {}
     for name in sorted(book.statements):
         accounts.setdefault(name.account, []).append(_plain(book.statements[name]))
-    content: dict[str, object] = {"accounts": accounts} if accounts else {}
+    content: dict[str, object] = {"learnt_with": list(book.learnt_with)} if book.learnt_with else {}
+    content |= {"accounts": accounts} if accounts else {}
     if book.rules:
         content["rules"] = [_plain_rule(rule) for rule in book.rules]
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10**9) if content else ""
@@ -172,7 +178,13 @@ def _plain(one: Learnt) -> dict[str, object]:
 
 def _plain_rule(rule: Rule) -> dict[str, object]:
     usual = On.TEXT if rule.act is Act.REWRITE else On.DIGEST
-    said = {str(rule.act): rule.pattern, "to": rule.to, "reason": rule.reason, "account": rule.account, "schema": rule.schema}
+    said = {
+        str(rule.act): rule.pattern,
+        "to": rule.to,
+        "reason": rule.reason,
+        "account": rule.account,
+        "schema": rule.schema,
+    }
     said = {key: value for key, value in said.items() if value}
     return {**said, **({"on": str(rule.on)} if rule.on is not usual else {})}
 

@@ -73,10 +73,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Statements by their name, and the rules in the order in which they are tried."""
+    """Statements by their name, and the rules in the order in which they are tried. `learnt_with`: what the balancer makes
+    digests with, since another version or setting gives other ones."""
 
     statements: Mapping[Name, Learnt]
     rules: tuple[Rule, ...] = ()
+    learnt_with: tuple[str, ...] = ()
 
     @property
     def accounts(self) -> tuple[str, ...]:

@@ -73,7 +73,9 @@ def _parse(text: str) -> list[Expr] | None:
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    plain = _REPLACE.sub("INSERT", _SHORTENED.sub("", text), count=1) if _REPLACE.match(text) else _SHORTENED.sub("", text)
+    plain = (
+        _REPLACE.sub("INSERT", _SHORTENED.sub("", text), count=1) if _REPLACE.match(text) else _SHORTENED.sub("", text)
+    )
     log = logging.getLogger("sqlglot")
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of each statement that it takes for a command
