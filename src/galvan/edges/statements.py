@@ -68,6 +68,11 @@ def read(path: Path) -> Book:
     return _book(Field(str(path), "", root))
 
 
+def read_if_there(path: Path) -> Book:
+    """An empty book where there is none yet."""
+    return read(path) if path.exists() else Book({})
+
+
 def _book(root: Field) -> Book:
     top = root.mapping("learnt_with", "accounts", "rules")
     found: dict[Name, Learnt] = {}

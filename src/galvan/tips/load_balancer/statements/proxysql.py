@@ -47,11 +47,11 @@ _TABLES = (
     ("rule", _RULE, "mysql_query_rules"),
 )
 STANDING = (
-    f"SELECT 'variable', variable_name, variable_value FROM runtime_global_variables WHERE variable_name IN ({_NAMES})",
-    f"SELECT 'pending', variable_value FROM main.global_variables WHERE variable_name = '{ENABLED}'",
-    f"SELECT 'saved', variable_value FROM disk.global_variables WHERE variable_name = '{ENABLED}'",
+    f"SELECT 'variable', variable_name, variable_value FROM runtime_global_variables WHERE variable_name IN ({_NAMES})",  # noqa: S608 - constants of this file
+    f"SELECT 'pending', variable_value FROM main.global_variables WHERE variable_name = '{ENABLED}'",  # noqa: S608 - constants of this file
+    f"SELECT 'saved', variable_value FROM disk.global_variables WHERE variable_name = '{ENABLED}'",  # noqa: S608 - constants of this file
     *(
-        f"SELECT '{kind}', '{place}', {columns} FROM {prefix}{table} WHERE active = 1"
+        f"SELECT '{kind}', '{place}', {columns} FROM {prefix}{table} WHERE active = 1"  # noqa: S608 - constants of this file
         for kind, columns, table in _TABLES
         for place, prefix in (("runtime", "runtime_"), ("memory", "main."), ("disk", "disk."))
     ),

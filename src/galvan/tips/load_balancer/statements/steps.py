@@ -8,7 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from galvan.model import Fact, Stage, State, Step, Value
 from galvan.model.statements import Book
 from galvan.tips.load_balancer.statements.door import Admin
-from galvan.tips.load_balancer.statements.orders import FIRST, LAST, MINE, PROTECTING, before, own, told, wanted
+from galvan.tips.load_balancer.statements.orders import (
+    DETECTING,
+    FIRST,
+    LAST,
+    MINE,
+    PROTECTING,
+    before,
+    own,
+    told,
+    wanted,
+)
 from galvan.tips.load_balancer.statements.proxysql import (
     BALANCERS,
     DIGESTS,
@@ -92,3 +102,17 @@ def cut_short(book: Book, seen: Standing) -> tuple[str, ...]:
     length = seen.variables.get(LENGTH, "")
     most = int(length) if length.isdigit() else 2048
     return tuple(str(n) for n, one in sorted(book.statements.items()) if one.allow and len(one.text.encode()) >= most)
+
+
+def drift(host: str, book: Book, seen: Standing, admin: Admin) -> tuple[str, ...]:
+    """What of the book does not stand there, in the mode that Galvan's own rows say; nothing to say where there are none."""
+    mine = {user.mode for user in own(seen.runtime).users if user.account in book.accounts}
+    if not mine:
+        return ()
+    want = step(host, book, seen, PROTECTING if PROTECTING in mine else DETECTING, admin).want
+    have = state(seen)
+    return tuple(
+        f"{key}: {have.get(key, 'nothing')}, where the book says {want.get(key, 'nothing')}"
+        for key in sorted({*want, *have})
+        if want.get(key) != have.get(key)
+    )
