@@ -32,6 +32,8 @@ _WORDS = (
      r"\b(sleep|benchmark|get_lock)\s*\("),
     (Flag("error-speaks", "a function whose error messages carry data out"), r"\b(extractvalue|updatexml)\s*\("),
     (Flag("code", "loads or runs code on the database host"), r"\b(install\s+(plugin|soname)|soname\b|sys_(eval|exec)\s*\()"),
+    (Flag("always", "OR with a literal, or with two literals compared: it holds for every row"),
+     r"(\bx?or\b|\|\|)[\s(]*\?"),
     (CATALOGUE, r"\b(information_schema|performance_schema|mysql)`?\s*\.|\bprocedure\s+analyse\b"),
     (HIDDEN, r"/\*"),
     (LATE, r"--|#|'|\""),
@@ -62,4 +64,6 @@ def _constants(side: Expr | None) -> bool:
     """A SELECT without FROM: all that it gives was written into the statement."""
     from sqlglot import exp
 
+    if isinstance(side, exp.Subquery):
+        return _constants(side.unnest())
     return isinstance(side, exp.Select) and side.find(exp.From) is None
