@@ -44,6 +44,7 @@ _NEEDED = ("digest", "schema", "text", "kind", "allow")
 _DIGEST = re.compile(r"0x[0-9A-F]{16}")
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _FOREIGN = re.compile(r"\(\?P[<=>]|\(\?#|\(\?\(|\\[ZA]")
+_ODD = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufeff]")
 _HEAD = """\
 # What may be said to the database through its balancers. Learnt by `galvan lb firewall learn`, decided by a person:
 # `allow: false` refuses a statement once the firewall protects. Learning again adds, and overturns no decision.
@@ -159,6 +160,17 @@ def _pattern(field: Field, replacement: str) -> str:
     return text
 
 
+class _Dumper(yaml.SafeDumper):
+    """Text with an odd end of line in it stands in double quotes: elsewhere YAML would read it back as a space."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _ODD.search(text) else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def render(book: Book) -> str:
     """Sorted, one field a line: what was learnt again changes `seen` and `last` and nothing else."""
     accounts: dict[str, list[dict[str, object]]] = {}
@@ -168,7 +180,7 @@ def render(book: Book) -> str:
     content |= {"accounts": accounts} if accounts else {}
     if book.rules:
         content["rules"] = [_plain_rule(rule) for rule in book.rules]
-    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10**9) if content else ""
+    body = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**9) if content else ""
     return _HEAD + body
 
 

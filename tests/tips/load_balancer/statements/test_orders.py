@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tips.load_balancer.statements.proxysql_tables import ADMIN, MARK, Tables
 
 from galvan.cluster.quote import proxysql as filled
 from galvan.cluster.quote import sqlite
@@ -16,7 +17,6 @@ from galvan.model.statements import Act, Book, Kind, Learnt, Name, On, Rule
 from galvan.tips.load_balancer.statements.orders import DETECTING, FIRST, LAST, PROTECTING, modes, told, wanted
 from galvan.tips.load_balancer.statements.proxysql import STANDING, Standing, standing
 from galvan.tips.load_balancer.statements.steps import cut_short, drift, obstacles, state, step
-from tests.tips.load_balancer.statements.proxysql_tables import ADMIN, MARK, Tables
 
 READ = Learnt(
     Name("shop", "shop", "0x00000000000000AA"), "SELECT name FROM customers WHERE id = ?", Kind.READ, allow=True

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tips.load_balancer.statements.proxysql_tables import ADMIN, Tables
 
 from galvan.model import BadInput, Unreadable
 from galvan.model.statements import Act, Book, On, Rule
@@ -15,7 +16,6 @@ from galvan.tips.load_balancer.statements import maxscale
 from galvan.tips.load_balancer.statements.book import learn
 from galvan.tips.load_balancer.statements.impact import misses
 from galvan.tips.load_balancer.statements.proxysql import LOG, SAID, STANDING, Missed, missed, said, standing
-from tests.tips.load_balancer.statements.proxysql_tables import ADMIN, Tables
 
 LINES = """\
 2026-11-24 19:00:01 Query_Processor.cpp:1942:process_mysql_query(): [WARNING] Firewall detected unknown query with digest 0x37B5362567EE37EF from user shop@10.0.3.7
