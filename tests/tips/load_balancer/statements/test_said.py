@@ -105,6 +105,23 @@ def test_a_line_of_the_log_that_the_book_allows_by_now_is_old() -> None:
     assert list(misses("lb1", learn(Book({}), rows).book, rows, logged)) == []
 
 
+def test_what_a_rule_will_block_is_told_before_it_does() -> None:
+    tables = Tables()
+    tables.say("shop", "shop", "0x00000000000000AA", "select name from customers WHERE id = ?", 4)
+    rows = said(tables.run(ADMIN.ask(SAID)))
+    book = learn(Book({}), rows).book
+    for rule, count in (
+        (Rule(Act.BLOCK, "^SELECT .* FROM customers", "never"), 1),
+        (Rule(Act.BLOCK, "^SELECT", "never", account="report"), 0),
+        (Rule(Act.BLOCK, "^SELECT", "never", schema="other"), 0),
+        (Rule(Act.BLOCK, "^SELECT", "nobody counted that", on=On.TEXT), 0),
+        (Rule(Act.REDIRECT, "^SELECT", "it goes on", "reader"), 0),
+    ):
+        found = list(misses("lb1", Book(book.statements, (rule,)), rows))
+        assert len(found) == count
+        assert all(i.who == "shop/shop/0x00000000000000AA" and "would be blocked: never" in i.what for i in found)
+
+
 # MaxScale --------------------------------------------------------------------------------------------------------------
 def test_maxscales_log_while_it_supervises() -> None:
     """The line is the one in MaxScale's documentation of its firewall filter."""

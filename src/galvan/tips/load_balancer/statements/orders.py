@@ -45,8 +45,8 @@ def wanted(book: Book, standing: Standing, mode: str) -> Place:
 
 
 def rows(book: Book, standing: Standing, mode: str) -> tuple[Row, ...]:
-    """Blocks first, then what is rewritten, then where it goes. The guard blocks nobody before the firewall protects."""
-    order = (Act.BLOCK, Act.REWRITE, Act.REDIRECT)
+    """Blocks first, then what is rewritten, then where it goes. While it detects nobody is to notice, so no rule is there yet."""
+    order = (Act.BLOCK, Act.REWRITE, Act.REDIRECT) if mode == PROTECTING else ()
     groups = _hostgroups(book, standing)
     found = [_guard(account) for account in book.accounts] if mode == PROTECTING else []
     found += [_row(rule, groups) for act in order for rule in book.rules if rule.act is act]

@@ -97,6 +97,18 @@ def _pending(seen: Standing) -> Iterator[str]:
             yield f"{table} was changed in memory and not loaded: load it, or take it back (SAVE … TO MEMORY)"
 
 
+def disagreements(sql_mode: str) -> tuple[str, ...]:
+    """Where a member reads a text in another way than ProxySQL does, so that a digest from the book may hide what is not in it.
+    Tried with ProxySQL's own tokenizer: it takes `'\\' OR 1=1 -- '` for one literal, and a member with NO_BACKSLASH_ESCAPES does not."""
+    told = {
+        "NO_BACKSLASH_ESCAPES": "a literal ends at a backslash and a quote for the member, and goes on for ProxySQL",
+        "ANSI_QUOTES": "what stands in double quotes is a name for the member, and a literal for ProxySQL",
+    }
+    modes = {mode.strip().upper() for mode in sql_mode.split(",")}
+    names = {"ANSI_QUOTES"} if modes & {"ANSI", "ORACLE", "MSSQL", "POSTGRESQL", "DB2", "MAXDB"} else set()
+    return tuple(f"{mode}: {why}" for mode, why in told.items() if mode in modes | names)
+
+
 def cut_short(book: Book, seen: Standing) -> tuple[str, ...]:
     """Statements of which the digest is made from the beginning alone: what comes after it is held to nothing."""
     length = seen.variables.get(LENGTH, "")
