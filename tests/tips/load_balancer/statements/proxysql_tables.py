@@ -21,7 +21,7 @@ COLUMNS = {
     "flagIN INT NOT NULL DEFAULT 0, match_digest VARCHAR, match_pattern VARCHAR, replace_pattern VARCHAR CHECK (replace_pattern IS NULL OR match_pattern IS NOT NULL), "
     "destination_hostgroup INT, error_msg VARCHAR, apply INT CHECK (apply IN (0,1)) NOT NULL DEFAULT 0, comment VARCHAR",
     "global_variables": "variable_name VARCHAR NOT NULL PRIMARY KEY, variable_value VARCHAR NOT NULL",
-    "mysql_users": "username VARCHAR, frontend INT, active INT",
+    "mysql_users": "username VARCHAR, frontend INT, active INT, fast_forward INT",
     "mysql_galera_hostgroups": "writer_hostgroup INT PRIMARY KEY, reader_hostgroup INT",
 }  # fmt: skip
 DIGEST = (
@@ -53,7 +53,7 @@ class Tables:
         for prefix in ("main.", "main.runtime_", "disk."):
             self.db.executemany(f"INSERT INTO {prefix}global_variables VALUES (?, ?)", VARIABLES.items())
             self.db.execute(f"INSERT INTO {prefix}mysql_galera_hostgroups VALUES (10, 30)")
-            self.db.executemany(f"INSERT INTO {prefix}mysql_users VALUES (?, 1, 1)", [("shop",), ("report",)])
+            self.db.executemany(f"INSERT INTO {prefix}mysql_users VALUES (?, 1, 1, 0)", [("shop",), ("report",)])
 
     def everywhere(self, table: str, statement: str) -> None:
         """A row that an operator put there, loaded and saved."""

@@ -147,6 +147,7 @@ def test_an_account_with_a_row_of_its_own_keeps_it() -> None:
             "INSERT INTO mysql_firewall_whitelist_users VALUES (1, 'shop', '10.0.3.7', 'OFF', '')",
             "outranks the book",
         ),
+        ("mysql_users", "UPDATE mysql_users SET fast_forward = 1 WHERE username = 'shop'", "shop has fast_forward"),
         ("global_variables", "UPDATE global_variables SET variable_value = 'false' WHERE variable_name = 'mysql-query_digests'", "is off"),
     ],
 )  # fmt: skip

@@ -35,6 +35,15 @@ def test_the_lines_of_the_error_log() -> None:
     )
 
 
+def test_a_line_that_somebody_saw() -> None:
+    """Recorded in sysown/proxysql issue 4327."""
+    line = (
+        "2023-08-17 15:35:45 Query_Processor.cpp:2213:process_mysql_query(): [WARNING] Firewall blocked query with digest "
+        "0x7FF99159D3317FED from user dvwa@10.5.1.91\n"
+    )
+    assert missed(line) == (Missed("dvwa", "0x7FF99159D3317FED", "10.5.1.91", True, 1),)
+
+
 def test_the_log_is_found_where_there_is_a_proxysql_and_nothing_is_said_elsewhere(tmp_path: Path) -> None:
     script = LOG.query.text.replace("/etc/proxysql.cnf", str(tmp_path / "proxysql.cnf"))
     run = ["/bin/sh", "-c", script]

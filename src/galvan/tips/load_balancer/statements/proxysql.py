@@ -55,7 +55,7 @@ STANDING = (
         for kind, columns, table in _TABLES
         for place, prefix in (("runtime", "runtime_"), ("memory", "main."), ("disk", "disk."))
     ),
-    "SELECT 'account', hex(username) FROM runtime_mysql_users WHERE frontend = 1 AND active = 1 GROUP BY username",
+    "SELECT 'account', hex(username), MAX(fast_forward) FROM runtime_mysql_users WHERE frontend = 1 AND active = 1 GROUP BY username",
     "SELECT 'hostgroups', writer_hostgroup, reader_hostgroup FROM runtime_mysql_galera_hostgroups",
     "SELECT 'done'",
 )
@@ -108,7 +108,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`accounts`: who may log in at its door. `hostgroups`: of the writer and of the readers, where there is one pair."""
+    """`accounts`: who may log in at its door. `hostgroups`: of the writer and of the readers, where there is one pair. `unread`:
+    accounts with fast_forward, of which ProxySQL hands the bytes on and reads none."""
 
     variables: Mapping[str, str]
     runtime: Place
@@ -116,6 +117,7 @@ class Standing:
     disk: Place
     accounts: tuple[str, ...] = ()
     hostgroups: tuple[tuple[int, int], ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def learnt_with(self) -> tuple[str, ...]:
@@ -164,11 +166,12 @@ def standing(output: str) -> Standing:
         enabled[place] = next((row[0] for row in by_kind.get(kind, []) if row), "")
     try:
         runtime, memory, disk = (_place(by_kind, place, enabled[place]) for place in ("runtime", "memory", "disk"))
-        accounts = tuple(sorted(_text(row[0]) for row in by_kind.get("account", [])))
+        accounts = {_text(row[0]): row[1] != "0" for row in by_kind.get("account", [])}
         hostgroups = tuple((int(row[0]), int(row[1])) for row in by_kind.get("hostgroups", []))
     except (ValueError, IndexError, TypeError) as why:
         raise Unreadable(f"ProxySQL printed a row that Galvan does not know: {why}") from None
-    return Standing(variables, runtime, memory, disk, accounts, hostgroups)
+    unread = tuple(sorted(account for account, fast in accounts.items() if fast))
+    return Standing(variables, runtime, memory, disk, tuple(sorted(accounts)), hostgroups, unread)
 
 
 def _place(rows: Mapping[str, list[list[str]]], place: str, enabled: str) -> Place:

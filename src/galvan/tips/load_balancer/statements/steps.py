@@ -73,6 +73,8 @@ def obstacles(book: Book, seen: Standing, mode: str) -> Iterator[str]:
     if book.learnt_with and seen.learnt_with != book.learnt_with:
         changed = sorted(set(seen.learnt_with) ^ set(book.learnt_with))
         yield f"digests are made in another way than when the book was learnt ({', '.join(changed)}): learn again"
+    for account in set(book.accounts) & set(seen.unread):
+        yield f"{account} has fast_forward, so ProxySQL reads none of its statements: set it to 0 in mysql_users"
     yield from _pending(seen)
     for row in seen.runtime.rules:
         if FIRST <= row.id <= LAST and not row.comment.startswith(f"{MINE}: "):
