@@ -168,11 +168,9 @@ class Fake:
                 if whole:
                     file = File(self._content(machine, action), action.mode, action.owner)
                     machine.put(action.path, file, self.run, wave)
-            case RestoreFile():
-                if whole and not machine.restore(action.path, self.run, action.wave):
-                    raise NotHealed(
-                        f"{machine.host.name}: restoring {action.path} failed: nothing was kept of {action.path}"
-                    )
+            case RestoreFile(path):
+                if whole and not machine.restore(path, self.run, action.wave):
+                    raise NotHealed(f"{machine.host.name}: restoring {path} failed: nothing was kept of {path}")
             case Restart(how=How.START | How.BOOTSTRAP):
                 services.start(self, machine, action, at, whole)
             case Restart():
