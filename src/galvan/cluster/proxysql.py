@@ -59,6 +59,11 @@ def admin(statements: Sequence[str]) -> Shell:
     return Shell(WAY_IN + feed(statements))
 
 
+def ask(statements: Sequence[str]) -> Shell:
+    """The same where none may be installed: then nothing is printed."""
+    return Shell(f"{PRESENT} || exit 0\n" + WAY_IN + feed(statements))
+
+
 def feed(statements: Sequence[str]) -> str:
     if any("\n" in statement for statement in statements):
         raise BadInput("a statement for ProxySQL stands on one line")
@@ -115,7 +120,7 @@ def _server(home: int, name: str, found: _Seen, groups: dict[int, list[str]]) ->
 
 SERVERS: Fact[tuple[Server, ...]] = Fact(
     "balancer.proxysql",
-    Shell(f"{PRESENT} || exit 0\n" + WAY_IN + feed(_SERVERS)),
+    ask(_SERVERS),
     servers,
     stable=False,
     roles=frozenset({Role.LOAD_BALANCER}),

@@ -127,7 +127,7 @@ def _nothing(fake: Fake, machine: Machine) -> str:
 OTHERS = dict.fromkeys(
     (
         "balancer.proxysql", "balancer.maxscale", "proxysql.admin", "statements.proxysql.standing", "load_balancer.maxscale",
-        "load_balancer.maxscale_door", "load_balancer.maxscale_listeners",
+        "load_balancer.maxscale_door",
     ),
     _nothing,
 )  # fmt: skip

@@ -41,6 +41,7 @@ from galvan.tips.load_balancer.haproxy.render import (
     put_aside,
 )
 from galvan.tips.load_balancer.health import PORT, SCRIPT, SERVICE, UNIT, USER, Endpoint, askers
+from galvan.tips.load_balancer.proxysql import mend as proxysql
 
 TIP = "load_balancer"
 ASKED = f"{USER}@localhost"
@@ -54,12 +55,24 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     if not any(finding.check not in _SAID for finding in failing):
         return
     may_return(snapshot)
+    if by_hand := [h.name for h in snapshot.cluster.having(Role.LOAD_BALANCER) if h.kind == "maxscale"]:
+        raise Blind(
+            f"{', '.join(by_hand)}: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
+        )
     yield from _account(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         yield from _endpoint(facts, snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
-        if facts.host.kind in ("", "haproxy"):
-            yield from _doors(facts, snapshot, to)
+        yield from _balancer(facts, snapshot, to)
+
+
+def _balancer(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
+    if facts.host.kind in ("", "haproxy"):
+        yield from _doors(facts, snapshot, to)
+        return
+    balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
+    rooms = [room(member, balancers) for member in snapshot.having(Role.DATABASE)]
+    yield from proxysql.mend(facts, snapshot, snapshot.cluster.policy.load_balancer.connections or min(rooms), to)
 
 
 # the answer on 9200 ---------------------------------------------------------------------------------------------

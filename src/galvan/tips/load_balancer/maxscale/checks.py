@@ -74,6 +74,18 @@ def front_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return _judged(found, f"{len(listeners)} listeners, TLS only", "every listener with ssl=true and no old version")
 
 
+def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """LB-06. A listener beside the door may lead to a service without its limits and without its filters."""
+    policy = snapshot.cluster.policy.load_balancer
+    doors = {str(policy.door), str(policy.read_door)}
+    found = [
+        f"{each.name} ({each.get('port') or '3306'})"
+        for each in config_of(facts).of_type("listener")
+        if not each.get("socket") and each.get("address") not in _LOCAL and (each.get("port") or "3306") not in doors
+    ]
+    return holds(not found, ", ".join(found) or "none", "one door")
+
+
 def default_admin(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """LB-03. Whoever is let in with the password of the manual may send clients to a server of his own. Tried on the host itself."""
     core, want = config_of(facts).core, "another administrator; admin/mariadb refused"

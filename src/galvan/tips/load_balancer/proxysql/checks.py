@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 from galvan.cluster.proxysql import SERVERS
-from galvan.model import HostFacts, Judgement, Snapshot, State, Unreadable, holds, not_here
+from galvan.model import Balancing, HostFacts, Judgement, Role, Snapshot, State, Unreadable, holds, not_here
+from galvan.tips.load_balancer.facts import LIMITS
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL
-from galvan.tips.load_balancer.proxysql.sql import has_own_table
+from galvan.tips.load_balancer.proxysql.sql import has_own_table, limit
 
 NOT_HERE = not_here("no ProxySQL is installed here")
 SLOWEST = 5000
@@ -149,7 +150,7 @@ def caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return holds(False, "it knows no member", "max_connections set for every member")
     most = max(int(row[3]) for row in found.values())
     front = int(_variable(state, "mysql-max_connections"))
-    share = snapshot.cluster.policy.load_balancer.connections
+    share = snapshot.cluster.policy.load_balancer.connections or _room(snapshot)
     want = (
         f"at most {share} connections to a member"
         if share
@@ -157,6 +158,18 @@ def caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     )
     good = most <= share if share else most < 1000
     return holds(good, f"up to {most} to a member, {front} clients", want)
+
+
+def _room(snapshot: Snapshot) -> int:
+    """What the smallest member leaves for each balancer; 0 where no member is known."""
+    most = [str(member[LIMITS].get("max_connections") or 151) for member in snapshot.having(Role.DATABASE)]
+    balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
+    return limit(Balancing(), min(map(int, most)), balancers) if most else 0
+
+
+def one_door(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """LB-06. Every interface of a ProxySQL leads to the same users, limits and rules; which there are is its owner's to say."""
+    return not_here("every interface of a ProxySQL is held to the same users, limits and rules")
 
 
 def health(facts: HostFacts, snapshot: Snapshot) -> Judgement:
