@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from galvan.cluster.behind import ways
 from galvan.cluster.order import Wave
-from galvan.model import Action, PutFile, Restart, RestoreFile, SecretRef, Shell, Signed, Sql, Step
+from galvan.model import Action, PutFile, Restart, RestoreFile, Sealed, SecretRef, Shell, Signed, Sql, Step
 
 Doors = Mapping[str, Sequence[tuple[str, str, str]]]
 """By database host: the balancers before it, with the backend and the name under which they know it."""
@@ -45,6 +45,7 @@ authorityKeyIdentifier = keyid
 openssl x509 -req -sha256 -days {days} -in request.pem -CA "$state/{authority}.pem" -CAkey "$state/{authority}.key" \\
   -passin "file:$passphrase" -set_serial "0x$(openssl rand -hex 16)" -extfile leaf.cnf -out leaf.pem
 scp leaf.pem {ssh}:{path}.new"""
+_SEAL = "openssl cms -encrypt -binary -aes-256-cbc -outform PEM recipient.pem >sealed.pem"
 
 
 class _Door(NamedTuple):
@@ -115,6 +116,11 @@ def _action(action: Action, host: str, ssh: str) -> Iterator[tuple[str, str]]:
             names = ", ".join([f"DNS:{name}" for name in wanted.names] + [f"IP:{a}" for a in wanted.addresses])
             said = {"ssh": ssh, "csr": wanted.csr, "names": names, "days": wanted.days, "authority": wanted.authority}
             yield "here", _SIGN.format(path=path, **said)
+            yield on, _placed(action)
+        case PutFile(path, Sealed(source, script, recipient)):
+            yield "here", f"scp {ssh}:{recipient} recipient.pem; scp recipient.pem {source}:recipient.pem"
+            yield f"on {source}", f"(\n{script.text}\n) | {_SEAL}"
+            yield "here", f"scp {source}:sealed.pem {ssh}:{path}.new"
             yield on, _placed(action)
         case RestoreFile(path):
             yield on, f"if [ -e {path}.before ]; then mv -f {path}.before {path}; else rm -f {path}; fi"
