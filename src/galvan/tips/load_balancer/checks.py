@@ -20,13 +20,11 @@ from galvan.model import (
     holds,
     not_here,
 )
+from galvan.tips.load_balancer import kinds, others
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, ways
 from galvan.tips.load_balancer.haproxy.render import loose_sockets, served
 from galvan.tips.load_balancer.health import PORT
-from galvan.tips.load_balancer.kinds import both, other_kind, there
-from galvan.tips.load_balancer.maxscale import checks as maxscale
-from galvan.tips.load_balancer.proxysql import checks as proxysql
 from galvan.tips.load_balancer.steps import ASKED, endpoint, members_of, minimal, wanted
 
 NO_BALANCER = not_here("galvan.yaml names no balancer")
@@ -36,16 +34,14 @@ def _balancers(snapshot: Snapshot) -> bool:
     return bool(snapshot.cluster.having(Role.LOAD_BALANCER))
 
 
-def _haproxy(facts: HostFacts) -> Balancer:
-    """Raises Unreadable where it is to be there and is not."""
+def _haproxy(facts: HostFacts) -> Balancer | None:
+    """None where this balancer is another. Raises Unreadable where it is to be HAProxy and is not there."""
     seen = facts[HAPROXY]
+    if facts.host.kind not in ("", "haproxy"):
+        return None
     if not seen.version:
         raise Unreadable(f"HAProxy is not installed on {facts.host.name}")
     return seen
-
-
-def _there(facts: HostFacts) -> None:
-    there(facts) if facts.host.kind in ("proxysql", "maxscale") else _haproxy(facts)
 
 
 @check(
@@ -89,9 +85,9 @@ def health_honest(facts: HostFacts, snapshot: Snapshot) -> Judgement:
        role=Role.LOAD_BALANCER)  # fmt: skip
 def checks_state(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A port that takes connections says nothing of Galera: a member out of the primary component takes them too."""
-    if other := other_kind(facts, snapshot, proxysql.health, maxscale.knows_galera):
-        return other
     seen = _haproxy(facts)
+    if seen is None:
+        return others.HEALTH(facts, snapshot)
     blind = sorted(
         f"{section.kind} {section.name}: {server.words[1]}"
         for way in ways(seen.all, members_of(snapshot))
@@ -123,9 +119,9 @@ def _asks(section: Section, server: Line, seen: Balancer) -> bool:
 def queue_and_caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Without a limit for each member a crowd of clients reaches the server itself: it says `Too many connections` to
     everyone, administrators included. With one they wait at the door, and for no longer than `timeout queue`."""
-    if other := other_kind(facts, snapshot, proxysql.caps, maxscale.limits):
-        return other
     seen = _haproxy(facts)
+    if seen is None:
+        return others.CAPS(facts, snapshot)
     told: list[str] = []
     for way in ways(seen.all, members_of(snapshot)):
         for section in served(way):
@@ -178,11 +174,9 @@ def _too_many(section: Section, snapshot: Snapshot) -> list[str]:
 )
 def commands_closed(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Whoever reaches HAProxy's socket or its statistics page with `admin` can take members out or read who is connected."""
-    if other := other_kind(
-        facts, snapshot, proxysql.admin_ports, both(maxscale.administration_closed, maxscale.administration_tls)
-    ):
-        return other
     seen = _haproxy(facts)
+    if seen is None:
+        return others.CLOSED(facts, snapshot)
     told = [f"line {number}: {seen.lines[number - 1].strip()}" for number in loose_sockets(seen)]
     for section in seen.owners:
         page = section.having("stats", "enable") or section.having("stats", "uri")
@@ -228,9 +222,9 @@ def one_way_in(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )
 def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What comes in elsewhere passes no queue and no cap, and after a failover it may write to another member than the door does."""
-    if other := other_kind(facts, snapshot, proxysql.one_door, maxscale.old_doors):
-        return other
     seen = _haproxy(facts)
+    if seen is None:
+        return others.ONE_DOOR(facts, snapshot)
     policy = snapshot.cluster.policy.load_balancer
     doors = {policy.door, policy.read_door}
     others = [
@@ -251,7 +245,7 @@ def redundant(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Where the only balancer stops everyone stops. Only said: the second machine is yours to give."""
     there = snapshot.having(Role.LOAD_BALANCER)
     for other in there:
-        _there(other)  # a second one that nobody can look at is none
+        _haproxy(other) or kinds.there(other)  # a second one that nobody can look at is none
     return holds(len(there) > 1, f"{len(there)} in galvan.yaml", "two or more")
 
 

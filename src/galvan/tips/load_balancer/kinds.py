@@ -24,15 +24,17 @@ FACTS: tuple[Fact[Any], ...] = (
 whom it could verify."""
 
 
-def other_kind(facts: HostFacts, snapshot: Snapshot, proxysql: HostJudge, maxscale: HostJudge) -> Judgement | None:
-    """None where this balancer is a HAProxy. Raises Unreadable where it is not there, or says what nobody knows."""
-    if facts.host.kind in ("", "haproxy"):
-        return None
-    there(facts)
-    try:
-        return (proxysql if facts.host.kind == "proxysql" else maxscale)(facts, snapshot)
-    except (BadInput, ValueError) as why:
-        raise Unreadable(f"{facts.host.kind} on {facts.host.name}: {why}") from None
+def by_kind(proxysql: HostJudge, maxscale: HostJudge) -> HostJudge:
+    """Of a host that is one of the two. Raises Unreadable where it is not there, or says what nobody knows."""
+
+    def judge(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+        there(facts)
+        try:
+            return (proxysql if facts.host.kind == "proxysql" else maxscale)(facts, snapshot)
+        except (BadInput, ValueError) as why:
+            raise Unreadable(f"{facts.host.kind} on {facts.host.name}: {why}") from None
+
+    return judge
 
 
 def there(facts: HostFacts) -> None:

@@ -55,24 +55,11 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     if not any(finding.check not in _SAID for finding in failing):
         return
     may_return(snapshot)
-    if by_hand := [h.name for h in snapshot.cluster.having(Role.LOAD_BALANCER) if h.kind == "maxscale"]:
-        raise Blind(
-            f"{', '.join(by_hand)}: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
-        )
     yield from _account(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         yield from _endpoint(facts, snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
         yield from _balancer(facts, snapshot, to)
-
-
-def _balancer(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
-    if facts.host.kind in ("", "haproxy"):
-        yield from _doors(facts, snapshot, to)
-        return
-    balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
-    rooms = [room(member, balancers) for member in snapshot.having(Role.DATABASE)]
-    yield from proxysql.mend(facts, snapshot, snapshot.cluster.policy.load_balancer.connections or min(rooms), to)
 
 
 # the answer on 9200 ---------------------------------------------------------------------------------------------
@@ -195,6 +182,20 @@ def _leave(there: bool, ran: bool) -> Shell:
     )
     again = "systemctl enable -q --now {{service}}\n" if ran else ""
     return sh("systemctl daemon-reload\n" + gone + again + "true", user=USER, service=SERVICE)
+
+
+def _balancer(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
+    if facts.host.kind == "maxscale":
+        raise Blind(
+            f"{facts.host.name}: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
+        )
+    if facts.host.kind == "proxysql":
+        balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
+        rooms = [room(member, balancers) for member in snapshot.having(Role.DATABASE)]
+        limit = snapshot.cluster.policy.load_balancer.connections or min(rooms)
+        yield from proxysql.mend(facts, snapshot, limit, to)
+        return
+    yield from _doors(facts, snapshot, to)
 
 
 # the door -------------------------------------------------------------------------------------------------------

@@ -1,14 +1,28 @@
-"""What is asked of a balancer that speaks the database's protocol itself: it ends TLS, it logs people in, it reads statements."""
+"""The checks of a door where it is a ProxySQL or a MaxScale: what `checks` asks of a HAProxy, and what only these two can be asked."""
 
 from __future__ import annotations
 
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, check, not_here
-from galvan.tips.load_balancer.kinds import both, other_kind
+from galvan.model.findings import HostJudge
+from galvan.tips.load_balancer.kinds import both, by_kind
 from galvan.tips.load_balancer.maxscale import checks as maxscale
 from galvan.tips.load_balancer.proxysql import checks as proxysql
 from galvan.tips.load_balancer.statements import judged
 
-_PASSED_ON = not_here("HAProxy passes TLS through, from the application to the member")
+HEALTH = by_kind(proxysql.health, maxscale.knows_galera)
+CAPS = by_kind(proxysql.caps, maxscale.limits)
+CLOSED = by_kind(proxysql.admin_ports, both(maxscale.administration_closed, maxscale.administration_tls))
+ONE_DOOR = by_kind(proxysql.one_door, maxscale.old_doors)
+LASTING = by_kind(proxysql.lasting, maxscale.as_written)
+_BEHIND = by_kind(proxysql.backend_tls, maxscale.members_tls)
+_FRONT = by_kind(proxysql.front_tls, maxscale.front_tls)
+_KNOWN = by_kind(both(proxysql.credentials, proxysql.passwords), maxscale.default_admin)
+_STATEMENTS = by_kind(judged.proxysql, maxscale.statements)
+_PASSED_ON = "HAProxy passes TLS through"
+
+
+def _asked(judge: HostJudge, facts: HostFacts, snapshot: Snapshot, otherwise: str) -> Judgement:
+    return not_here(otherwise) if facts.host.kind in ("", "haproxy") else judge(facts, snapshot)
 
 
 @check("load_balancer.backend-tls", Severity.HIGH, "The balancer talks to members in clear text, or verifies nobody",
@@ -16,14 +30,14 @@ _PASSED_ON = not_here("HAProxy passes TLS through, from the application to the m
 def backend_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A balancer that speaks the protocol itself ends the client's TLS, so every statement and every row travels once more behind it.
     Without an authority to verify against, whoever stands between may be the member."""
-    return other_kind(facts, snapshot, proxysql.backend_tls, maxscale.members_tls) or _PASSED_ON
+    return _asked(_BEHIND, facts, snapshot, f"{_PASSED_ON}, from the application to the member")
 
 
 @check("load_balancer.front-tls", Severity.HIGH, "Clients may talk to the balancer in clear text",
        rung=Rung.ENFORCED, control="LB-02", role=Role.LOAD_BALANCER)  # fmt: skip
 def front_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """REQUIRE SSL at the members binds the balancer's own connection and not the client's: who comes in here is asked by nobody else."""
-    return other_kind(facts, snapshot, proxysql.front_tls, maxscale.front_tls) or _PASSED_ON
+    return _asked(_FRONT, facts, snapshot, f"{_PASSED_ON}, from the application to the member")
 
 
 @check("load_balancer.default-credentials", Severity.CRITICAL, "The balancer lets in with a password that everybody knows",
@@ -31,10 +45,7 @@ def front_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def default_credentials(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """admin:admin of ProxySQL reads every password that it keeps, admin:mariadb of MaxScale leads clients to any server. A user's
     password that ProxySQL keeps in clear text, or a user without any, counts as one that is known."""
-    both_of_them = both(proxysql.credentials, proxysql.passwords)
-    return other_kind(facts, snapshot, both_of_them, maxscale.default_admin) or not_here(
-        "HAProxy has no account of its own"
-    )
+    return _asked(_KNOWN, facts, snapshot, "HAProxy has no account of its own")
 
 
 @check("load_balancer.statements", Severity.MEDIUM, "The balancer hands on any statement", rung=Rung.OPEN, control="LB-05",
@@ -42,9 +53,7 @@ def default_credentials(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def statements(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What an injected statement will look like nobody knows beforehand; what the application says can be learnt, and all else be
     refused (galvan lb firewall). Only said: a plan does not change it."""
-    return other_kind(facts, snapshot, judged.proxysql, maxscale.statements) or not_here(
-        "HAProxy passes TLS through and reads no statement"
-    )
+    return _asked(_STATEMENTS, facts, snapshot, f"{_PASSED_ON} and reads no statement")
 
 
 CHECKS = (backend_tls, front_tls, default_credentials, statements)
