@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, check, not_here
 from galvan.model.findings import HostJudge
+from galvan.tips.load_balancer.haproxy.conf import HAPROXY
 from galvan.tips.load_balancer.kinds import both, by_kind
 from galvan.tips.load_balancer.maxscale import checks as maxscale
 from galvan.tips.load_balancer.proxysql import checks as proxysql
@@ -22,7 +23,10 @@ _PASSED_ON = "HAProxy passes TLS through"
 
 
 def _asked(judge: HostJudge, facts: HostFacts, snapshot: Snapshot, otherwise: str) -> Judgement:
-    return not_here(otherwise) if facts.host.kind in ("", "haproxy") else judge(facts, snapshot)
+    """Of a HAProxy that did not answer nobody knows whether it is one."""
+    if facts.host.kind not in ("", "haproxy"):
+        return judge(facts, snapshot)
+    return not_here(otherwise if facts[HAPROXY].version else "no HAProxy is installed here")
 
 
 @check("load_balancer.backend-tls", Severity.HIGH, "The balancer talks to members in clear text, or verifies nobody",
