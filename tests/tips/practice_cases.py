@@ -1,4 +1,8 @@
-"""Real output of hosts as cases: a set of outputs, what is changed in them, and what a check must say of it."""
+"""Real output of hosts as cases: a set of outputs, what is changed in them, and what a check must say of it.
+
+The sets of lb3 and lb4 are no recordings: neither a ProxySQL nor a MaxScale could be had. They are what the tables of ProxySQL's
+documentation answer to Galvan's own statements, and what Galvan's reader makes of files of MaxScale's.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from galvan.tips import TIPS
 HERE = Path(__file__).parent
 HOSTS = (
     Host("db1", "10.89.77.11", Role.DATABASE, "db1"), Host("db2", "10.89.77.12", Role.DATABASE, "db2"),
+    Host("lb3", "10.89.77.23", Role.LOAD_BALANCER, "lb3", "proxysql"), Host("lb4", "10.89.77.24", Role.LOAD_BALANCER, "lb4", "maxscale"),
     Host("lb1", "10.89.77.21", Role.LOAD_BALANCER, "lb1", "haproxy"), Host("lb2", "10.89.77.22", Role.LOAD_BALANCER, "lb2", "haproxy"), Host("arb1", "10.89.77.41", Role.ARBITRATOR, "arb1"),
 )  # fmt: skip
 TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
@@ -61,7 +66,7 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
     assert said.keys() <= FIELDS, f"unknown fields: {said.keys() - FIELDS}"
     texts = _texts(HERE / "outputs" / said["from"])
     for host, outputs in _texts(HERE / "outputs" / said["over"]).items() if "over" in said else ():
-        texts[host] |= outputs
+        texts[host] = texts.get(host, {}) | outputs
     authorities = _authorities(texts["db1"].get("pki.material", ""))
     taken = float(_clock(texts["db1"])) + 86400.0 * said.get("days_later", 0)
     for host, fact, old, new in said.get("edit", []):
@@ -74,7 +79,7 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
     for host, fact, why in said.get("unreadable", []):
         texts[host][fact] = Unreadable(why)
     policy = Policy(**_settings(said.get("policy", {})), firewall=Walls(**_settings(said.get("firewall", {}))))
-    hosts = [replace(HOSTS[2], names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
+    hosts = [replace(h, names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
     cluster = Cluster("lab", tuple(h for h in hosts if h.name in texts), policy, authorities=authorities)
     return Snapshot(cluster, tuple(_facts(h, texts[h.name]) for h in cluster.hosts), {}, taken)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from galvan.app.desk import AUTHORITIES, Desk
 from galvan.app.planning import known_by
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import behind
 from galvan.cluster.upkeep import memory, remarks
 from galvan.engine.estimate import Estimate
 from galvan.engine.permit import outside, vouched
@@ -46,11 +46,12 @@ def by_hand(desk: Desk, made: Plan, snapshot: Snapshot) -> Iterator[str]:
     by_address = known_by(snapshot)
     doors: dict[str, list[tuple[str, str, str]]] = {}
     for facts in snapshot.having(Role.LOAD_BALANCER):
-        for server in facts[BALANCER]:
+        for server in behind(facts):
             if name := by_address.get(server.address):
                 doors.setdefault(name, []).append((facts.host.name, server.backend, server.name))
     directory = desk.state.path / "authorities"
     present = [name for name in AUTHORITIES if (directory / f"{name}.pem").is_file()]
     ssh = {host.name: host.ssh for host in desk.cluster.hosts}
+    kinds = {host.name: host.kind for host in desk.cluster.hosts}
     days = desk.cluster.policy.authority_days
-    return commands(made.waves, ssh, doors, str(directory), present, days, desk.cluster.name)
+    return commands(made.waves, ssh, doors, str(directory), present, days, desk.cluster.name, kinds)

@@ -17,7 +17,7 @@ from galvan.app.manifest import MANIFEST, all_entries, counted, forget, restarts
 from galvan.app.orders import Ask, Orders, in_time, nobody, noted, ordered, pace_of, permitted
 from galvan.app.outage import outage, service_fact
 from galvan.cluster.arbitrator import SETUP
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
 from galvan.cluster.health import commit_rate, may_begin
 from galvan.cluster.load import LOAD
@@ -80,7 +80,7 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
     desk = replace(desk, limit=frozenset())
     tips = tuple(BY_ID[tip] for tip in (*made.tips, *made.refused))
     loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "dbos"))  # slow, and needed below anyway
-    now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, BALANCER, *UPKEEP))
+    now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, *BEHIND, *UPKEEP))
     if fingerprint(now, tips) != made.fingerprint:
         raise Unsafe(
             "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"

@@ -10,7 +10,7 @@ from galvan.app.advice import switches
 from galvan.app.change import BY_ID, hurt_by_offering
 from galvan.app.desk import Desk, look
 from galvan.app.orders import Orders, estimated, ordered, permitted
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, MOMENT, SESSIONS
 from galvan.cluster.health import commit_rate, complaints, may_stop, may_take_down
 from galvan.cluster.order import OUTAGE, Wave
@@ -38,7 +38,7 @@ async def check(desk: Desk, made: Plan, orders: Orders) -> Checked:
     whole = replace(desk, limit=frozenset())
     made = ordered(limited(made, desk.limit) if desk.limit else made, orders)
     before = await look(whole, GATE)
-    now = await look(whole, (*HOUSE, *GATE, LONG, *UPKEEP, SESSIONS, BALANCER))
+    now = await look(whole, (*HOUSE, *GATE, LONG, *UPKEEP, SESSIONS, *BEHIND))
     general = [*_general(desk, made, orders, now, notes)]
     if general:
         refused["run"] = tuple(general)

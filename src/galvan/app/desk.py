@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from galvan.app.limit import chosen
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, LONG, SESSIONS, STATUS
 from galvan.cluster.membership import misfits
 from galvan.cluster.upkeep import UPKEEP
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from galvan.edges.secrets import Secrets
 
 ALL_FACTS: tuple[Fact[Any], ...] = tuple(
-    dict.fromkeys((*(fact for tip in TIPS for fact in tip.facts), *HOUSE, *GATE, SESSIONS, LONG, BALANCER, *UPKEEP))
+    dict.fromkeys((*(fact for tip in TIPS for fact in tip.facts), *HOUSE, *GATE, SESSIONS, LONG, *BEHIND, *UPKEEP))
 )
 AUTHORITIES = ("cluster", "client")
 

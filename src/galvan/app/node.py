@@ -27,9 +27,9 @@ async def node(desk: Desk, what: str, name: str, told: Callable[[str, str], None
     async with hands(desk, new_run(), desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
         if what == "drain":
-            await crew.choreography.farewell(host, ssh, lambda said: told(name, said))
+            await crew.choreography.drain(host, ssh, lambda said: told(name, said))
         elif what == "undrain":
-            await crew.choreography.welcome(host, ssh)
+            await crew.choreography.undrain(host, ssh)
             told(name, "back behind its balancer")
         elif host.role is Role.ARBITRATOR:
             await restart_by_hand(crew, host, UNIT)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from galvan.app.desk import Audited, Desk, audit
 from galvan.cluster import identity
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import BEHIND, behind
 from galvan.cluster.facts import HOUSE, MOMENT, SESSIONS
 from galvan.cluster.settle import settle
 from galvan.cluster.upkeep import UPKEEP
@@ -19,7 +19,7 @@ from galvan.pki.steps import certify
 async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, Audited]:
     """With a limit the whole cluster is looked at all the same. `outage`: it is allowed. Raises Unsafe where a limit would
     leave a mixed state."""
-    seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, BALANCER, *UPKEEP))
+    seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, *BEHIND, *UPKEEP))
     if seen.misfits:
         raise Unsafe(
             "nothing is planned, and nothing was changed: " + "; ".join((*_under_way(seen.snapshot), *seen.misfits))
@@ -48,7 +48,7 @@ def order_of(snapshot: Snapshot) -> tuple[str, ...]:
     by_address = known_by(snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
         try:
-            preferred = [by_address.get(s.address) for s in facts[BALANCER] if s.active]
+            preferred = [by_address.get(s.address) for s in behind(facts) if s.active]
         except Unreadable:
             continue
         for name in preferred if len(preferred) == 1 else []:

@@ -11,7 +11,7 @@ from galvan.app.hands import hands
 from galvan.app.manifest import CHANGED, MANIFEST, all_entries, forget
 from galvan.app.orders import Orders
 from galvan.app.planning import order_of
-from galvan.cluster.balancer import BALANCER
+from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import HOUSE, SESSIONS
 from galvan.cluster.order import way_back
 from galvan.cluster.position import outage_seconds
@@ -24,7 +24,7 @@ from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Rung, Unsaf
 
 async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
     """What a rollback of `run` (or of the latest one) would do, from what lies on the hosts."""
-    snapshot = await look(desk, (*HOUSE, SESSIONS, BALANCER, MANIFEST))
+    snapshot = await look(desk, (*HOUSE, SESSIONS, *BEHIND, MANIFEST))
     entries = all_entries(snapshot)
     known = sorted({entry.run for entry in entries})
     run = run or (known[-1] if known else "")

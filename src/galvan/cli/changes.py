@@ -103,7 +103,7 @@ def apply(words: Words, out: Output, desk: desks.Desk) -> int:
         return INCOMPLETE if made.refused else OK
     if words.check:
         return _check(words, out, desk, made, orders)
-    if not words.file and not words.auto_approve and not _agreed(words, desk.cluster.name):
+    if not words.file and not words.auto_approve and not agreed(words, desk.cluster.name):
         return GATE
     run = new_run()
     out.event(run, f"run {run} of {desk.cluster.name} begins")
@@ -158,7 +158,7 @@ def _read(file: Any) -> dict[str, Any]:
         raise BadInput(f"{file} cannot be read as a plan: {why}") from None
 
 
-def _agreed(words: Words, cluster: str) -> bool:
+def agreed(words: Words, cluster: str) -> bool:
     """Whoever changes a cluster types its name."""
     if words.no_input or not sys.stdin.isatty():
         print("galvan: not approved: give a saved plan, or --auto-approve", file=sys.stderr)
@@ -215,7 +215,7 @@ def rollback(words: Words, out: Output, desk: desks.Desk) -> int:
     out.table(text.impact(back.impact))
     if back.outage:
         out.line(text.outage(back.outage))
-    if not words.auto_approve and not _agreed(words, desk.cluster.name):
+    if not words.auto_approve and not agreed(words, desk.cluster.name):
         return GATE
     return _ended(out, asyncio.run(carry(desk, run, back, out.event, words.allow_outage)))
 

@@ -107,6 +107,12 @@ def firewall(words: Words) -> int:
     return walls(words, _output(words), _desk(words))
 
 
+def lb(words: Words) -> int:
+    from galvan.cli.lb import lb as door
+
+    return door(words, _output(words), _desk(words))
+
+
 def node(words: Words) -> int:
     from galvan.app.node import node as move
 
@@ -133,6 +139,6 @@ def _changing(name: str) -> Callable[[Words], int]:
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
     "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "firewall": firewall, "node": node,
-    "lab": lab,
+    "lb": lb, "lab": lab,
     **{name: _changing(name) for name in ("plan", "apply", "resume", "rollback", "runs", "unlock")},
 }  # fmt: skip

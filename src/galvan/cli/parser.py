@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from galvan.cli.lbwords import statements
+
 USAGE = 64
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
 
@@ -239,6 +241,11 @@ def _firewall(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--all", action="store_true", help="show passes too")
 
 
+def _lb(parser: argparse.ArgumentParser) -> None:
+    statements(parser)
+    _limited(parser)
+
+
 def _lab(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
@@ -282,5 +289,6 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
+    "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
     "lab": ("a practice cluster of real hosts on this machine", _lab),
 }

@@ -39,6 +39,34 @@ def literal(value: str) -> str:
     return "'" + clean(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+def sqlite(value: str) -> str:
+    """A string literal for ProxySQL's admin interface, which is SQLite behind MySQL's client.
+
+    SQLite knows no backslash escape, and the client on the way thinks that a backslash hides the quote after it; so what is
+    not plain printable ASCII goes as the bytes themselves.
+
+    >>> sqlite("it's"), sqlite("a\\\\")
+    ("'it''s'", "CAST(X'615C' AS TEXT)")
+    """
+    if value.isascii() and value.isprintable() and "\\" not in value:
+        return "'" + value.replace("'", "''") + "'"
+    return f"CAST(X'{clean(value).encode().hex().upper()}' AS TEXT)"
+
+
+def proxysql(template: str, **values: str | int) -> str:
+    """A statement for ProxySQL's admin interface, with every text as a literal of SQLite's and every number as it is.
+
+    >>> proxysql("SELECT {{a}} LIMIT {{b}}", a="it's", b=3)
+    "SELECT 'it''s' LIMIT 3"
+    """
+
+    def literally(match: re.Match[str]) -> str:
+        value = values[match.group(1)]
+        return str(int(value)) if isinstance(value, int) else sqlite(value)
+
+    return _SLOT.sub(literally, template)
+
+
 def identifier(name: str) -> str:
     """A schema's or table's name.
 

@@ -140,6 +140,20 @@ def shell(action: Shell, run: str) -> str:
     )
 
 
+def seal(script: Shell, recipient: str) -> str:
+    """What the script prints, as a CMS message that only the holder of the certificate's key can open. Its output stays in
+    this shell: a builtin hands it on, so it is in no argv and in no file."""
+    return (
+        _PRELUDE
+        + "certificate=$(mktemp)\ntrap 'rm -f \"$certificate\"' EXIT\ncat >\"$certificate\" <<'@recipient'\n"
+        + recipient.strip("\n")
+        + "\n@recipient\nplain=$(timeout 30 sh -eu <<'@sealed'\n{\n"
+        + script.text
+        + "\n} </dev/null\n@sealed\n)\n"
+        + 'printf \'%s\\n\' "$plain" | openssl cms -encrypt -binary -aes-256-cbc -outform PEM "$certificate"\n'
+    )
+
+
 def in_step(statements: Sequence[str]) -> str:
     """Reads with what was committed anywhere before: SELECT waits for it (`wsrep_sync_wait=1`), CHECKSUM would not. A
     statement that fails leaves its answer out and no other's."""

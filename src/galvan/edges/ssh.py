@@ -21,6 +21,7 @@ from galvan.model import (
     PutFile,
     Restart,
     RestoreFile,
+    Sealed,
     SecretRef,
     Shell,
     Signed,
@@ -122,6 +123,19 @@ class Ssh(SshReader):
                 if code:
                     raise NotHealed(f"{host.name}: the request for a certificate is not there: {err.strip()}")
                 return self._sign(request, wanted)
+            case Sealed() as sealed:
+                return await self._seal(host, sealed)
+
+    async def _seal(self, host: Host, sealed: Sealed) -> str:
+        """The certificate goes to the source and ciphertext comes back: nobody on the way can open it."""
+        source = next(known for known in self._cluster.hosts if known.name == sealed.source)
+        recipient, err, code = await self.exec(host, sh("cat {{path}} </dev/null", path=sealed.recipient).text, 30.0)
+        if code:
+            raise NotHealed(f"{host.name}: the certificate to seal for is not there: {err.strip()}")
+        content, err, code = await self.exec(source, actions.seal(sealed.script, recipient), 60.0)
+        if code:
+            raise NotHealed(f"{source.name}: what {host.name} needs could not be sealed: {err.strip()}")
+        return content
 
 
 def describe(action: Action) -> str:

@@ -2,7 +2,8 @@
 
 With a balancer: drained through its runtime socket (new connections go elsewhere), pools recycle, sessions that have
 been idle for long are closed, and only what is left at the limit is cut, and named. Without one it says that clients
-will see a reconnect. A host that the operator had drained by hand stays drained: a mark on the host says whose drain it is.
+will see a reconnect; by hand the host's own answer then says 503, for balancers that Galvan does not command. A host that
+the operator had drained by hand stays drained: a mark on the host says whose drain it is.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from galvan.cluster import identity
-from galvan.cluster.balancer import BALANCER, Server, set_state
+from galvan.cluster.balancer import Server
+from galvan.cluster.behind import behind, ways
 from galvan.cluster.facts import PLATFORM, SESSIONS, Session
 from galvan.cluster.quote import sh
 from galvan.engine.gather import gather
 from galvan.model import Cluster, Fact, Host, NotHealed, Remote, Role, Shell, Sql
 
 _MARK = "/var/lib/galvan/drained"
+FLAG = "/run/galvan-health/drained"
+"""While it lies there, Galvan's answer on port 9200 says 503. Its directory is another user's: no link of his is followed."""
 DRAINED: Fact[bool] = Fact(
     "host.drained", Shell(f"[ -e {_MARK} ] && echo yes || true"), lambda output: "yes" in output, stable=False
 )
+_LAY = "d={{flag}}; [ -d ${d%/*} ] || exit 0; { [ -e $d ] || (set -C; : >$d); } && echo laid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,23 @@ class Choreography:
         if all(server.status == "UP" for _, server in doors):
             await remote.act(host, sh("mkdir -p -m 700 /var/lib/galvan; : >{{mark}}", mark=_MARK), "drain")
         for balancer, server in doors:
-            await remote.act(balancer, set_state(server.backend, server.name, "drain"), "drain")
+            await remote.act(balancer, ways(balancer.kind)[1](server.backend, server.name, "drain"), "drain")
         say(f"drained on {', '.join(balancer.name for balancer, _ in doors)}")
         await self._empty(host, remote, say)
+
+    async def drain(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
+        """By hand. Where no balancer of galvan.yaml knows the host, its own answer tells those that ask it."""
+        if await self._doors(host, remote):
+            await self.farewell(host, remote, say)
+        elif "laid" in await remote.act(host, sh(_LAY, flag=FLAG), "drain"):
+            say("no balancer that Galvan commands knows it; its answer on port 9200 says 503 from now on")
+            await self._empty(host, remote, say)
+        else:
+            await self.farewell(host, remote, say)
+
+    async def undrain(self, host: Host, remote: Remote) -> None:
+        await remote.act(host, sh("rm -f {{flag}}", flag=FLAG), "drain")
+        await self.welcome(host, remote)
 
     async def _empty(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
         left = await self._sessions(host, remote)
@@ -73,7 +93,7 @@ class Choreography:
         if not ours:
             return
         for balancer, server in await self._doors(host, remote):
-            await remote.act(balancer, set_state(server.backend, server.name, "ready"), "drain")
+            await remote.act(balancer, ways(balancer.kind)[1](server.backend, server.name, "ready"), "drain")
         for _ in range(int(self.up_limit / 0.5)):
             if all(server.status == "UP" for _, server in await self._doors(host, remote)):
                 await remote.act(host, sh("rm -f {{mark}}", mark=_MARK), "drain")
@@ -86,12 +106,13 @@ class Choreography:
         balancers = self.cluster.having(Role.LOAD_BALANCER)
         if not balancers:
             return []
-        snapshot = await gather(replace(self.cluster, hosts=(host, *balancers)), [BALANCER, PLATFORM], remote)
+        asked: list[Fact[Any]] = [*(ways(balancer.kind)[0] for balancer in balancers), PLATFORM]
+        snapshot = await gather(replace(self.cluster, hosts=(host, *balancers)), asked, remote)
         mine = identity.answers_to(snapshot.of(host.name))
         return [
             (facts.host, server)
             for facts in snapshot.having(Role.LOAD_BALANCER)
-            for server in facts[BALANCER]
+            for server in behind(facts)
             if server.address in mine
         ]
 

@@ -27,6 +27,7 @@ from galvan.model import (
     RestoreFile,
     Rung,
     Scope,
+    Sealed,
     SecretRef,
     Shell,
     Signed,
@@ -101,6 +102,8 @@ def _content(content: Content) -> Json:
             return {"secret": content.name}
         case Signed():
             return {"signed": asdict(content)}
+        case Sealed():
+            return {"sealed": asdict(content)}
 
 
 def from_document(document: Json, facts: Facts) -> Plan:
@@ -152,5 +155,8 @@ def _content_from(said: Json) -> Content:
         return str(said["text"])
     if "secret" in said:
         return SecretRef(said["secret"])
+    if "sealed" in said:
+        sealed = said["sealed"]
+        return Sealed(sealed["source"], Shell(sealed["script"]["text"]), sealed["recipient"])
     signed = said["signed"]
     return Signed(**{**signed, "names": tuple(signed["names"]), "addresses": tuple(signed["addresses"])})

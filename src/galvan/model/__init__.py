@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Restart,
         RestoreFile,
         Scope,
+        Sealed,
         Setting,
         Signed,
         Step,
@@ -155,6 +156,7 @@ __all__ = [
     "Rung",
     "Scan",
     "Scope",
+    "Sealed",
     "SecretRef",
     "Served",
     "Setting",
@@ -185,7 +187,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "changes": "Action Certificate Content Deadman How Need ProviderOption PutFile Reach Restart RestoreFile Scope Setting Signed Step remaining",
+    "changes": "Action Certificate Content Deadman How Need ProviderOption PutFile Reach Restart RestoreFile Scope Sealed Setting Signed Step remaining",
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement check holds not_here",

@@ -23,7 +23,17 @@ class Signed:
     days: int
 
 
-Content: TypeAlias = str | SecretRef | Signed
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The content of a file: what `script` prints on the host `source`, sealed there for the certificate that lies at
+    `recipient` on the host that receives the file. A secret goes from host to host so, and only its ciphertext passes here."""
+
+    source: str
+    script: Shell
+    recipient: str
+
+
+Content: TypeAlias = str | SecretRef | Signed | Sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from galvan.cluster.balancer import set_state
+from galvan.cluster.behind import ways
 from galvan.cluster.order import Wave
-from galvan.model import Action, PutFile, Restart, RestoreFile, SecretRef, Shell, Signed, Sql, Step
+from galvan.model import Action, PutFile, Restart, RestoreFile, Sealed, SecretRef, Shell, Signed, Sql, Step
 
 Doors = Mapping[str, Sequence[tuple[str, str, str]]]
 """By database host: the balancers before it, with the backend and the name under which they know it."""
+Kinds = Mapping[str, str]
+"""Of balancers; one that is not named is a HAProxy."""
 
 _STATUS = (
     "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'"
@@ -42,10 +45,22 @@ authorityKeyIdentifier = keyid
 openssl x509 -req -sha256 -days {days} -in request.pem -CA "$state/{authority}.pem" -CAkey "$state/{authority}.key" \\
   -passin "file:$passphrase" -set_serial "0x$(openssl rand -hex 16)" -extfile leaf.cnf -out leaf.pem
 scp leaf.pem {ssh}:{path}.new"""
+_SEAL = "openssl cms -encrypt -binary -aes-256-cbc -outform PEM recipient.pem >sealed.pem"
+
+
+class _Door(NamedTuple):
+    kind: str
+    balancer: str
+    backend: str
+    server: str
+
+    def told(self, state: str) -> str:
+        return ways(self.kind)[1](self.backend, self.server, state).text
 
 
 def commands(
-    waves: Sequence[Wave], ssh: Mapping[str, str], doors: Doors, state: str, present: Collection[str], days: int, cluster: str
+    waves: Sequence[Wave], ssh: Mapping[str, str], doors: Doors, state: str, present: Collection[str], days: int, cluster: str,
+    kinds: Kinds | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """`ssh`: the alias of each host; `state`: where the authorities lie, of which `present` are there already (`days`: how
     long a new one lasts)."""
@@ -63,10 +78,12 @@ def commands(
         yield ""
         yield f"## {number} {wave.id}"
         before = () if first and number == first - 1 else doors.get(wave.host, ())  # the last one serves until its stop
-        yield from _wave(wave, ssh[wave.host], before, number == first)
+        yield from _wave(
+            wave, ssh[wave.host], [_Door((kinds or {}).get(door[0], ""), *door) for door in before], number == first
+        )
 
 
-def _wave(wave: Wave, ssh: str, doors: Sequence[tuple[str, str, str]], first: bool) -> Iterator[str]:
+def _wave(wave: Wave, ssh: str, doors: Sequence[_Door], first: bool) -> Iterator[str]:
     """Everything but the restart first, as Galvan does it; the restart once, at the end. `first`: nobody serves before it."""
     place = ""
     for step in wave.steps:
@@ -100,6 +117,11 @@ def _action(action: Action, host: str, ssh: str) -> Iterator[tuple[str, str]]:
             said = {"ssh": ssh, "csr": wanted.csr, "names": names, "days": wanted.days, "authority": wanted.authority}
             yield "here", _SIGN.format(path=path, **said)
             yield on, _placed(action)
+        case PutFile(path, Sealed(source, script, recipient)):
+            yield "here", f"scp {ssh}:{recipient} recipient.pem; scp recipient.pem {source}:recipient.pem"
+            yield f"on {source}", f"(\n{script.text}\n) | {_SEAL}"
+            yield "here", f"scp {source}:sealed.pem {ssh}:{path}.new"
+            yield on, _placed(action)
         case RestoreFile(path):
             yield on, f"if [ -e {path}.before ]; then mv -f {path}.before {path}; else rm -f {path}; fi"
 
@@ -110,12 +132,12 @@ def _placed(put: PutFile) -> str:
 
 
 def _restart(
-    restart: Restart, wave: Wave, doors: Sequence[tuple[str, str, str]], first: bool
+    restart: Restart, wave: Wave, doors: Sequence[_Door], first: bool
 ) -> Iterator[str]:  # fmt: skip
     """A restart, or one of its halves."""
-    for balancer, backend, server in doors if wave.stops else ():
-        yield f"# on {balancer}: out of the balancer"
-        yield set_state(backend, server, "drain").text
+    for door in doors if wave.stops else ():
+        yield f"# on {door.balancer}: out of the balancer"
+        yield door.told("drain")
     if wave.stops:
         clients = (
             "its clients are gone (SHOW PROCESSLIST)" if doors or wave.restarts else "no statement is at work on it"
@@ -132,9 +154,9 @@ def _restart(
         yield from () if wave.stops else (f"# on {wave.host}",)
         yield f"systemctl start {restart.unit}\n{_SYNCED}"
     yield from (line for step in wave.steps for line in _shows(step))
-    for balancer, backend, server in doors:
-        yield f"# on {balancer}: and back"
-        yield set_state(backend, server, "ready").text
+    for door in doors:
+        yield f"# on {door.balancer}: and back"
+        yield door.told("ready")
 
 
 def _shows(step: Step) -> Iterator[str]:

@@ -30,6 +30,7 @@ from galvan.model import (
     Restart,
     RestoreFile,
     Role,
+    Sealed,
     SecretRef,
     Shell,
     Signed,
@@ -167,11 +168,9 @@ class Fake:
                 if whole:
                     file = File(self._content(machine, action), action.mode, action.owner)
                     machine.put(action.path, file, self.run, wave)
-            case RestoreFile():
-                if whole and not machine.restore(action.path, self.run, action.wave):
-                    raise NotHealed(
-                        f"{machine.host.name}: restoring {action.path} failed: nothing was kept of {action.path}"
-                    )
+            case RestoreFile(path):
+                if whole and not machine.restore(path, self.run, action.wave):
+                    raise NotHealed(f"{machine.host.name}: restoring {path} failed: nothing was kept of {path}")
             case Restart(how=How.START | How.BOOTSTRAP):
                 services.start(self, machine, action, at, whole)
             case Restart():
@@ -196,6 +195,8 @@ class Fake:
                 if request is None:
                     raise NotHealed(f"{machine.host.name}: the request for a certificate is not there: {wanted.csr}")
                 return notary.sign(self.cluster.name, request.content, wanted)
+            case Sealed() as sealed:
+                return f"sealed: what {sealed.source} printed\n"
 
     def _statement(self, machine: Machine, text: str, at: str) -> None:
         """SET GLOBAL, ALTER USER … REQUIRE, KILL CONNECTION and the list of who may join; anything else is an error."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from galvan.edges.fake.clients import Door
+from galvan.edges.fake.machines import File
 from galvan.model import NotHealed, Role
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from galvan.edges.fake.machines import Machine
 
 FILE = "/etc/haproxy/haproxy.cfg"
+FLAG = "/run/galvan-health/drained"
 SCRIPT, UNIT = "/usr/local/lib/galvan/health", "/etc/systemd/system/galvan-health.service"
 STOCK = """\
 global
@@ -51,7 +53,8 @@ def print_laid(fake: Fake, machine: Machine) -> str:
 def print_answer(fake: Fake, machine: Machine) -> str:
     if not machine.health.runs:
         return ""
-    return "HTTP/1.1 200 OK\n" if fake.group.serves(machine.host.name) else "HTTP/1.1 503 Service Unavailable\n"
+    serves = fake.group.serves(machine.host.name) and FLAG not in machine.files
+    return "HTTP/1.1 200 OK\n" if serves else "HTTP/1.1 503 Service Unavailable\n"
 
 
 def print_asker(fake: Fake, machine: Machine) -> str:
@@ -103,6 +106,33 @@ def stop(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 def leave(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
     machine.health.user &= "userdel" not in text
     return ""
+
+
+def flag(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    """Only where the answer runs: its directory is there as long as it does."""
+    if not machine.health.runs:
+        return ""
+    machine.files[FLAG] = File("")
+    return "laid\n"
+
+
+def unflag(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
+    machine.files.pop(FLAG, None)
+    return ""
+
+
+def _nothing(fake: Fake, machine: Machine) -> str:
+    return ""
+
+
+OTHERS = dict.fromkeys(
+    (
+        "balancer.proxysql", "balancer.maxscale", "proxysql.admin", "statements.proxysql.standing", "load_balancer.maxscale",
+        "load_balancer.maxscale_door",
+    ),
+    _nothing,
+)  # fmt: skip
+"""What is asked of a ProxySQL or a MaxScale: the balancer of the cluster in memory is a HAProxy."""
 
 
 def lay(fake: Fake, machine: Machine, text: str, whole: bool) -> str:

@@ -293,4 +293,5 @@ PRINTERS: Mapping[str, Printer] = {
     "haproxy.guests": doors.print_guests,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",
+    **doors.OTHERS,
 }

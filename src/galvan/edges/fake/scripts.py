@@ -167,6 +167,8 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"; rm -rf {HOME}/lock": _take_lock_off,
     f": >{MARK}": _mark,
     f"rm -f {MARK}": _unmark,
+    "(set -C; : >$d)": doors.flag,
+    f"rm -f {doors.FLAG}": doors.unflag,
     "a=$(say 'set server ": _set_server,
     "useradd --system": doors.make_user,
     "systemctl restart galvan-health.service": doors.start,

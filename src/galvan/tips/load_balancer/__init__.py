@@ -4,7 +4,7 @@ from galvan.cluster.balancer import BALANCER
 from galvan.cluster.facts import PLATFORM, SESSIONS, STATUS, VARIABLES
 from galvan.cluster.walls import WALL
 from galvan.model import Tip
-from galvan.tips.load_balancer import checks, impact, proofs, steps
+from galvan.tips.load_balancer import checks, impact, kinds, proofs, speaking, steps
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, GUESTS, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, WRITTEN
 
@@ -25,8 +25,9 @@ TIP = Tip(
         HAPROXY,
         WRITTEN,
         GUESTS,
+        *kinds.FACTS,
     ),
-    checks=checks.CHECKS,
+    checks=(*checks.CHECKS, *speaking.CHECKS),
     mend=steps.mend,
     impact=impact.impact,
     proofs=proofs.proofs,

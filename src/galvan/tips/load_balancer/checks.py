@@ -21,6 +21,7 @@ from galvan.model import (
     holds,
     not_here,
 )
+from galvan.tips.load_balancer import kinds, speaking
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, ways
 from galvan.tips.load_balancer.haproxy.render import block, loose_sockets, served
@@ -36,9 +37,9 @@ def _balancers(snapshot: Snapshot) -> bool:
 
 def _haproxy(facts: HostFacts) -> Balancer | None:
     """None where this balancer is another. Raises Unreadable where it is to be HAProxy and is not there."""
-    seen = facts[HAPROXY]
     if facts.host.kind not in ("", "haproxy"):
         return None
+    seen = facts[HAPROXY]
     if not seen.version:
         raise Unreadable(f"HAProxy is not installed on {facts.host.name}")
     return seen
@@ -87,7 +88,7 @@ def checks_state(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A port that takes connections says nothing of Galera: a member out of the primary component takes them too."""
     seen = _haproxy(facts)
     if seen is None:
-        return not_here(f"this balancer is {facts.host.kind}")
+        return speaking.HEALTH(facts, snapshot)
     blind = sorted(
         f"{section.kind} {section.name}: {server.words[1]}"
         for way in ways(seen.all, members_of(snapshot))
@@ -121,7 +122,7 @@ def queue_and_caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     everyone, administrators included. With one they wait at the door, and for no longer than `timeout queue`."""
     seen = _haproxy(facts)
     if seen is None:
-        return not_here(f"this balancer is {facts.host.kind}")
+        return speaking.CAPS(facts, snapshot)
     told: list[str] = []
     for way in ways(seen.all, members_of(snapshot)):
         for section in served(way):
@@ -176,7 +177,7 @@ def commands_closed(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Whoever reaches HAProxy's socket or its statistics page with `admin` can take members out or read who is connected."""
     seen = _haproxy(facts)
     if seen is None:
-        return not_here(f"this balancer is {facts.host.kind}")
+        return speaking.CLOSED(facts, snapshot)
     told = [f"line {number}: {seen.lines[number - 1].strip()}" for number in loose_sockets(seen)]
     for section in seen.owners:
         page = section.having("stats", "enable") or section.having("stats", "uri")
@@ -248,7 +249,7 @@ def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What comes in elsewhere passes no queue and no cap, and after a failover it may write to another member than the door does."""
     seen = _haproxy(facts)
     if seen is None:
-        return not_here(f"this balancer is {facts.host.kind}")
+        return speaking.ONE_DOOR(facts, snapshot)
     policy = snapshot.cluster.policy.load_balancer
     doors = {policy.door, policy.read_door}
     others = [
@@ -269,7 +270,8 @@ def redundant(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Where the only balancer stops everyone stops. Only said: the second machine is yours to give."""
     there = snapshot.having(Role.LOAD_BALANCER)
     for other in there:
-        _haproxy(other)  # a second one that nobody can look at is none
+        if _haproxy(other) is None:  # a second one that nobody can look at is none
+            kinds.there(other)
     return holds(len(there) > 1, f"{len(there)} in galvan.yaml", "two or more")
 
 

@@ -9,15 +9,20 @@ from galvan.model import Impact, Role, Snapshot
 from galvan.tips.load_balancer.facts import GUESTS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, ways
 from galvan.tips.load_balancer.haproxy.render import READ, WRITE
+from galvan.tips.load_balancer.proxysql import impact as proxysql
 from galvan.tips.load_balancer.steps import members_of
 
 TIP = "load_balancer"
 
 
 def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
-    """Raises Unreadable where HAProxy does not say who is connected."""
+    """Raises Unreadable where a balancer does not say who is connected."""
     policy = now.cluster.policy.load_balancer
     for facts in now.having(Role.LOAD_BALANCER):
+        if facts.host.kind == "proxysql":
+            yield from proxysql.impact(facts)
+        if facts.host.kind in ("proxysql", "maxscale"):  # Galvan closes no way in there
+            continue
         seen = facts[HAPROXY]
         fronts = {
             w.front.name: min(w.front.ports, default=0)
@@ -33,5 +38,5 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
 
 
 def moved(now: Snapshot) -> Iterator[str]:
-    for facts in now.having(Role.LOAD_BALANCER):
+    for facts in (f for f in now.having(Role.LOAD_BALANCER) if f.host.kind in ("", "haproxy")):
         yield from sorted({guest.address for guest in facts[GUESTS] if guest.front in (WRITE, READ)})

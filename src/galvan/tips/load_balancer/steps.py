@@ -41,6 +41,7 @@ from galvan.tips.load_balancer.haproxy.render import (
     put_aside,
 )
 from galvan.tips.load_balancer.health import PORT, SCRIPT, SERVICE, UNIT, USER, Endpoint, askers
+from galvan.tips.load_balancer.proxysql import mend as proxysql
 
 TIP = "load_balancer"
 ASKED = f"{USER}@localhost"
@@ -59,8 +60,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     for facts in snapshot.having(Role.DATABASE):
         yield from _endpoint(facts, snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
-        if facts.host.kind in ("", "haproxy"):
-            yield from _doors(facts, snapshot, to)
+        yield from _balancer(facts, snapshot, to)
 
 
 def _may(snapshot: Snapshot) -> None:
@@ -199,6 +199,20 @@ def _leave(there: bool, ran: bool) -> Shell:
     )
     again = "systemctl enable -q --now {{service}}\n" if ran else ""
     return sh("systemctl daemon-reload\n" + gone + again + "true", user=USER, service=SERVICE)
+
+
+def _balancer(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
+    if facts.host.kind == "maxscale":
+        raise Blind(
+            f"{facts.host.name}: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
+        )
+    if facts.host.kind == "proxysql":
+        balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
+        rooms = [room(member, balancers) for member in snapshot.having(Role.DATABASE)]
+        limit = snapshot.cluster.policy.load_balancer.connections or min(rooms)
+        yield from proxysql.mend(facts, snapshot, limit, to)
+        return
+    yield from _doors(facts, snapshot, to)
 
 
 # the door -------------------------------------------------------------------------------------------------------

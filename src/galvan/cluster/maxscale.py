@@ -1,0 +1,87 @@
+"""MaxScale as the choreography needs it: who is behind its doors, and how to take a host out and back.
+
+Asked through maxctrl, MaxScale's own tool. A password is never an argument: maxctrl reads it from a file that only root can read.
+"""
+
+from __future__ import annotations
+
+from galvan.cluster.balancer import Server
+from galvan.cluster.quote import sh
+from galvan.model import Fact, Role, Shell, Unreadable
+
+MAIN = "/etc/maxscale.cnf"
+LOGIN = "/etc/galvan/maxscale/maxctrl.cnf"
+"""Galvan's own administrator, in maxctrl's own form ([maxctrl], u, p); without it root's ~/.maxctrl.cnf, else maxctrl's default."""
+REST = f"""\
+rest() {{ sed -n "s/^[[:space:]]*$1[[:space:]]*[=:][[:space:]]*//p" {MAIN} 2>/dev/null | tail -n 1; }}
+at=$(rest admin_host); case $at in ''|0.0.0.0|::|localhost) at=127.0.0.1 ;; *:*) at="[$at]" ;; esac
+port=$(rest admin_port); at=$at:${{port:-8989}}
+tls=; [ -z "$(rest admin_ssl_key)" ] || tls='-s -n=false'
+login=; [ ! -r {LOGIN} ] || login='-c {LOGIN}'
+mx() {{ maxctrl $login $tls -h "$at" -t 5s "$@"; }}
+"""
+"""Where the REST interface answers. The words are loopback's own certificate: there is nobody between, and the name may be another."""
+LISTED = "printf 'list servers\\nlist monitors\\nlist services\\nlist listeners\\nlist filters\\n' | NODE_TLS_REJECT_UNAUTHORIZED=0 mx --tsv 2>/dev/null | cut -f1 | tr -d ' '"
+"""The names of all objects: one maxctrl for five lists. It takes lines from its standard input, and then forgets that it need not know loopback's name."""
+_THERE = "command -v maxctrl >/dev/null && [ -r " + MAIN + " ] || exit 0\n"
+_WRITES, _READS = {"Master", "Write"}, {"Slave", "Read", "Synced"}
+
+
+def status_of(state: str) -> str:
+    """The words of HAProxy's, so that one choreography knows both. `Running` alone is a host that MaxScale sends nobody to.
+
+    >>> status_of("Slave, Synced, Running"), status_of("Draining, Slave, Synced, Running"), status_of("Running")
+    ('UP', 'DRAIN', 'DOWN')
+    """
+    words = {word.strip() for word in state.split(",")}
+    if "Maintenance" in words:
+        return "MAINT"
+    if words & {"Draining", "Drained"}:
+        return "DRAIN"
+    return "UP" if "Running" in words and words & (_WRITES | _READS) else "DOWN"
+
+
+def servers(output: str) -> tuple[Server, ...]:
+    """`maxctrl list servers --tsv`: name, address, port, connections, state; newer versions add GTID and monitor. No header.
+    `active` is the one that takes the writes. Nothing at all where no MaxScale is."""
+    found = []
+    for line in output.splitlines():
+        if not line.strip():
+            continue
+        row = [cell.strip() for cell in line.split("\t")]
+        if len(row) < 5 or not row[3].isdigit():
+            raise Unreadable(f"maxctrl did not list its servers: {line[:120]!r}")
+        name, address, _, sessions, state = row[:5]
+        active = bool(_WRITES & {word.strip() for word in state.split(",")})
+        found.append(Server("maxscale", name, address, status_of(state), int(sessions), active))
+    return tuple(found)
+
+
+MAXSCALE: Fact[tuple[Server, ...]] = Fact(
+    "balancer.maxscale",
+    Shell(_THERE + REST + "mx list servers --tsv"),
+    servers,
+    stable=False,
+    roles=frozenset({Role.LOAD_BALANCER}),
+)
+
+
+def drain(server: str) -> Shell:
+    """New sessions go elsewhere and open ones go on. The one that takes the writes cannot be drained (galeramon refuses): it is put into
+    maintenance, which lets open transactions end, and the monitor gives the writes to another."""
+    return sh(
+        REST + "mx set server {{server}} drain 2>/dev/null || mx set server {{server}} maintenance",
+        server=server,
+    )
+
+
+def undrain(server: str) -> Shell:
+    return sh(
+        REST + "mx clear server {{server}} drain && mx clear server {{server}} maintenance",
+        server=server,
+    )
+
+
+def set_state(server: Server, state: str) -> Shell:
+    """As `cluster.balancer.set_state` says it: `drain` or `ready`."""
+    return drain(server.name) if state == "drain" else undrain(server.name)
