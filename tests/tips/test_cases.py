@@ -1,4 +1,5 @@
-"""Every check is judged on real output of real hosts: tests/tips/TIP/CHECK.toml, one file a check."""
+"""Every check is judged on real output of real hosts (of ProxySQL and MaxScale: on what their documentation has them print):
+tests/tips/TIP/CHECK.toml, one file a check."""
 
 from __future__ import annotations
 

@@ -224,7 +224,9 @@ def one_way_in(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def as_wanted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A member that was added later stands behind no door, and a limit that was changed in galvan.yaml holds nobody back yet."""
     seen = _haproxy(facts)
-    if seen is None or not seen.block:
+    if seen is None:
+        return speaking.LASTING(facts, snapshot)
+    if not seen.block:
         return not_here("there is no door of Galvan's here")
     try:
         wanted_lines = block(door(facts, snapshot, seen))
