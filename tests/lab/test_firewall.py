@@ -277,10 +277,12 @@ def test_rollback_leaves_every_rule_and_file_as_it_was(walled: Operator, before:
     lab.start_load(writers=4)
     try:
         for _ in range(9):  # one run after another, until there is none left
-            if walled.run("rollback", "--auto-approve").returncode:
+            done = walled.run("rollback", "--auto-approve")
+            if done.returncode:
                 break
     finally:
         report = lab.stop_load()
     assert (report.failed, report.lost, report.equal) == (0, 0, True), report
+    assert "they remember none" in done.stderr, done.stdout + done.stderr
     assert rules() == before
     assert lab.execute("db1", "mariadb -N -B -e 'SELECT COUNT(*) FROM mysql.wsrep_allowlist'").strip() == "0"
