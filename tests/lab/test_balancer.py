@@ -95,7 +95,7 @@ def test_it_is_laid_while_applications_write(balanced: Operator, before: dict[st
     assert (done["status"], done["waves_done"]) == ("done", 5), done
     assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
     assert set(restarts(began).values()) == {0}
-    failing = {f["check"] for f in balanced.json("audit")["findings"] if f["verdict"] != "pass"}
+    failing = {f["check"] for f in balanced.json("audit")["findings"] if f["verdict"] in ("fail", "unknown")}
     assert failing == {"load_balancer.one-way-in", "load_balancer.redundant"}
     assert balanced.json("plan")["waves"] == []
     verdicts = {p["id"].split("@")[0]: p["verdict"] for p in balanced.json("verify", code=3)["proofs"]}
