@@ -115,9 +115,10 @@ def _height(
     facts: HostFacts, snapshot: Snapshot, carrier: Carrier, wall: Wall, seen: dict[str, str], last: bool
 ) -> Iterator[Step]:
     """The wall and what keeps it; `seen` is what this step finds, and then what it leaves. That what runs is what is kept can only be
-    asked of the last height: a run that goes on finds a higher wall at the lower one's wave."""
+    asked of the last height: a run that goes on finds a higher wall at the lower one's wave. Rules that somebody had
+    changed by hand are no wall to go back to: the one before it is, as it was made."""
     mark, stage = mark_of(carrier, wall), Stage.SHUT if wall.height is Height.SHUT else Stage.WALL
-    before = {"wall": seen["wall"], "intact": seen["intact"]}
+    before = {"wall": seen["wall"], "intact": "yes"}
     title = "drop what no rule lets in" if wall.height is Height.SHUT else "shut the members' ports to strangers"
     if seen["wall"] != mark or seen["intact"] != "yes":
         undo = reload(carrier.kind, seen["wall"]) if seen["wall"] else unload(carrier.kind)
