@@ -47,9 +47,11 @@ _LOG = "logger -t galvan -- {{said}} || true\n"
 
 
 def restore(action: RestoreFile, run: str) -> str:
-    """From this run's kept copy, else from the latest earlier run that kept this wave's."""
+    """From this run's kept copy, else from that of the run that this one undoes, else from the latest run that kept this
+    wave's: two runs may have had a wave of one name, and each has to bring back what it replaced itself."""
     return sh(
         _PRELUDE + "d={{home}}/kept/{{run}}/{{wave}}\n"
+        "[ -e \"$d\"{{path}} ] || [ -e \"$d\"{{path}}.absent ] || d={{home}}/kept/{{undone}}/{{wave}}\n"
         "if [ ! -e \"$d\"{{path}} ] && [ ! -e \"$d\"{{path}}.absent ]; then\n"
         "  d=$(ls -dt {{home}}/kept/*/{{wave}} 2>/dev/null | head -n 1)\n"
         "  [ -n \"$d\" ] || { echo \"nothing was kept of {{path}}\" >&2; exit 1; }\n"
@@ -57,7 +59,7 @@ def restore(action: RestoreFile, run: str) -> str:
         "if [ -e \"$d\"{{path}}.absent ]; then rm -f {{path}}\n"
         "else cp -a \"$d\"{{path}} {{path}}.galvan-new; mv -f {{path}}.galvan-new {{path}}; fi\n"
         "sync \"$(dirname {{path}})\" 2>/dev/null || sync\n" + _LOG,
-        path=action.path, home=HOME, run=run, wave=action.wave, said=f"{run}: restored {action.path}",
+        path=action.path, home=HOME, run=run, undone=run.removeprefix("undo-"), wave=action.wave, said=f"{run}: restored {action.path}",
     ).text  # fmt: skip
 
 

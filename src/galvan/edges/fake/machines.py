@@ -112,8 +112,11 @@ class Machine:
         self.kept.setdefault((run, wave), {}).setdefault(path, self.files.get(path))
 
     def restore(self, path: str, run: str, wave: str) -> bool:
-        """From this run's copy, else from the latest other run that kept this wave. False where nothing was kept."""
+        """From this run's copy, else from that of the run it undoes, else from the latest other run that kept this wave.
+        False where nothing was kept."""
         place = self.kept.get((run, wave), {})
+        if path not in place:
+            place = self.kept.get((run.removeprefix("undo-"), wave), {})
         if path not in place:
             others = [kept for (_, name), kept in reversed(self.kept.items()) if name == wave]
             place = others[0] if others else {}
