@@ -262,7 +262,7 @@ def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 @check(
     "load_balancer.redundant",
-    Severity.LOW,
+    Severity.INFO,
     "The door is a single machine",
     rung=Rung.OPEN,
     control="LB-09",
