@@ -64,6 +64,6 @@ def test_the_scripts_are_sh_and_hold_no_password() -> None:
         assert f"-c {LOGIN}" in action.text
         assert "-p " not in action.text
     server = servers(TSV)[0]
-    assert set_state(server, "drain") == drain("Galera-71")
-    assert set_state(server, "ready") == undrain("Galera-71")
+    assert set_state(server.backend, server.name, "drain") == drain("Galera-71")
+    assert set_state(server.backend, server.name, "ready") == undrain("Galera-71")
     assert "'it'\"'\"'s'" in drain("it's").text

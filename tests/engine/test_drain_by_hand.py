@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from practice import crew_of, hosts, run
 
+from galvan.cluster import answer
 from galvan.cluster.balancer import BALANCER, Server
 from galvan.cluster.behind import BEHIND, behind, ways
 from galvan.cluster.maxscale import MAXSCALE
@@ -16,7 +17,7 @@ from galvan.cluster.quote import sh
 from galvan.edges.fake import Fake
 from galvan.engine import choreography
 from galvan.model import Cluster, Host, HostFacts, Role
-from galvan.tips.load_balancer import health
+from galvan.tips.load_balancer.health import Endpoint
 
 
 def alone(answers: bool) -> Fake:
@@ -28,7 +29,10 @@ def alone(answers: bool) -> Fake:
 
 
 def test_the_flag_is_the_one_that_the_answer_looks_for() -> None:
-    assert choreography.FLAG == health.FLAG
+    _, script, _, _ = Endpoint((), "/run/mysqld/mysqld.sock").files[0]
+    assert f"\nhome={answer.HOME}\n" in script
+    assert "[ ! -e $home/drained ]" in script
+    assert f"{answer.HOME}/drained" == answer.FLAG
 
 
 def test_its_own_answer_says_so_where_no_balancer_knows_it() -> None:
@@ -36,17 +40,17 @@ def test_its_own_answer_says_so_where_no_balancer_knows_it() -> None:
     host = fake.machines["db2"].host
     run(crew_of(fake).choreography.drain(host, fake, said.append))
     assert "its answer on port 9200 says 503 from now on" in said[0]
-    assert health.FLAG in fake.machines["db2"].files
+    assert answer.FLAG in fake.machines["db2"].files
     run(crew_of(fake).choreography.welcome(host, fake))
-    assert health.FLAG in fake.machines["db2"].files, "a run leaves it as its operator put it"
+    assert answer.FLAG in fake.machines["db2"].files, "a run leaves it as its operator put it"
     run(crew_of(fake).choreography.undrain(host, fake))
-    assert health.FLAG not in fake.machines["db2"].files
+    assert answer.FLAG not in fake.machines["db2"].files
 
 
 def test_without_an_answer_there_is_nothing_to_lay() -> None:
     fake, said = alone(answers=False), []
     run(crew_of(fake).choreography.drain(fake.machines["db2"].host, fake, said.append))
-    assert health.FLAG not in fake.machines["db2"].files
+    assert answer.FLAG not in fake.machines["db2"].files
     assert not any("503" in line for line in said)
 
 

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from galvan.cluster.quote import sh
 from galvan.model import Fact, Role, Shell, Unreadable
 
-_SOCKET = 's=$(awk \'$1=="stats" && $2=="socket"{print $3; exit}\' /etc/haproxy/haproxy.cfg)\ns=${s#unix@}\n'
+FILE = "/etc/haproxy/haproxy.cfg"
+SAY = (
+    f's=$(awk \'$1=="stats" && $2=="socket"{{print $3; exit}}\' {FILE})\ns=${{s#unix@}}\n'
+    'say() { echo "$1" | socat -t 2 stdio "unix-connect:$s"; }\n'
+)
+"""Defines `say`, which gives HAProxy one command and prints its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,14 @@ def check_users(output: str) -> tuple[str, ...]:
 
 BALANCER: Fact[tuple[Server, ...]] = Fact(
     "balancer.servers",
-    Shell(_SOCKET + 'echo "show stat" | socat -t 2 stdio "unix-connect:$s"'),
+    Shell(SAY + 'say "show stat"'),
     servers,
     stable=False,
     roles=frozenset({Role.LOAD_BALANCER}),
 )
 CHECK_USERS: Fact[tuple[str, ...]] = Fact(
     "balancer.check_users",
-    Shell("sed -n 's/^[^#]*mysql-check.* user \\([^ ]*\\).*/\\1/p' /etc/haproxy/haproxy.cfg"),
+    Shell(f"sed -n 's/^[^#]*mysql-check.* user \\([^ ]*\\).*/\\1/p' {FILE}"),
     check_users,
     roles=frozenset({Role.LOAD_BALANCER}),
 )
@@ -69,7 +74,7 @@ def set_state(backend: str, server: str, state: str) -> Shell:
     """`drain` lets open sessions go on and sends new ones elsewhere; `ready` takes the host back in. Where the backend
     remembers who takes the writes, a drained one is forgotten: HAProxy would keep sending new sessions there."""
     return sh(
-        _SOCKET + 'say() { echo "$1" | socat -t 2 stdio "unix-connect:$s"; }\na=$(say {{command}})\n'
+        SAY + 'a=$(say {{command}})\n'
         '[ -z "$(echo $a)" ] || { echo "HAProxy: $a" >&2; exit 1; }\n'
         '[ {{state}} != drain ] || ! say "show table" | grep -q "^# table: "{{backend}}"," || say "clear table "{{backend}} >/dev/null',
         command=f"set server {backend}/{server} state {state}", backend=backend, state=state,

@@ -6,20 +6,16 @@ from collections.abc import Callable, Mapping
 
 from galvan.cluster import balancer, maxscale, proxysql
 from galvan.cluster.balancer import Server
-from galvan.model import Fact, HostFacts, Shell
+from galvan.model import Fact, Host, HostFacts, Shell
 
 SetState = Callable[[str, str, str], Shell]
 """Of a backend, a server's name there, and `drain` or `ready`."""
 
 
-def _at_maxscale(backend: str, server: str, state: str) -> Shell:
-    return maxscale.drain(server) if state == "drain" else maxscale.undrain(server)
-
-
 _KINDS: Mapping[str, tuple[Fact[tuple[Server, ...]], SetState]] = {
     "haproxy": (balancer.BALANCER, balancer.set_state),
     "proxysql": (proxysql.SERVERS, proxysql.set_state),
-    "maxscale": (maxscale.MAXSCALE, _at_maxscale),
+    "maxscale": (maxscale.MAXSCALE, maxscale.set_state),
 }
 BEHIND = tuple(fact for fact, _ in _KINDS.values())
 
@@ -27,6 +23,10 @@ BEHIND = tuple(fact for fact, _ in _KINDS.values())
 def ways(kind: str) -> tuple[Fact[tuple[Server, ...]], SetState]:
     """How a balancer of this kind is asked and told. A host without a kind is a HAProxy."""
     return _KINDS[kind or "haproxy"]
+
+
+def is_haproxy(host: Host) -> bool:
+    return (host.kind or "haproxy") == "haproxy"
 
 
 def behind(facts: HostFacts) -> tuple[Server, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from galvan.cluster.arbitrator import MEMBERS, shown
 from galvan.cluster.facts import CONFIG, PLATFORM, VARIABLES
@@ -16,7 +17,7 @@ def member(facts: HostFacts) -> Identity:
     host, platform = facts.host, facts[PLATFORM]
     own = [str(platform.get("hostname") or ""), str(platform.get("short") or "")]
     told = bare(str(facts[VARIABLES].get("wsrep_node_address") or "")) if host.role is Role.DATABASE else ""
-    return _sorted([host.name, *own, host.address, told, *addresses(facts)])
+    return parted([host.name, *own, host.address, told, *addresses(facts)])
 
 
 def addresses(facts: HostFacts) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
         for balancer in snapshot.cluster.having(Role.LOAD_BALANCER)
         for name in (balancer.name, balancer.address, *balancer.names)
     ]
-    return _sorted([*names, *facts.host.names, "localhost", *addresses, "127.0.0.1", "::1", *doors])
+    return parted([*names, *facts.host.names, "localhost", *addresses, "127.0.0.1", "::1", *doors])
 
 
 def server_port(facts: HostFacts) -> int:
@@ -102,16 +103,17 @@ def bare(said: str) -> str:
         said = said[1:].partition("]")[0]
     elif colon and ":" not in host and port.isdigit():
         said = host
-    return str(ipaddress.ip_address(said)) if _is_address(said) else said
+    return str(ipaddress.ip_address(said)) if is_address(said) else said
 
 
-def _sorted(said: list[str]) -> Identity:
+def parted(said: Iterable[str]) -> Identity:
+    """Names, and addresses."""
     told = [name for name in dict.fromkeys(said) if name]
-    addresses = tuple(name for name in told if _is_address(name))
+    addresses = tuple(name for name in told if is_address(name))
     return tuple(name for name in told if name not in addresses), addresses
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

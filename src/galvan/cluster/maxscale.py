@@ -82,6 +82,6 @@ def undrain(server: str) -> Shell:
     )
 
 
-def set_state(server: Server, state: str) -> Shell:
-    """As `cluster.balancer.set_state` says it: `drain` or `ready`."""
-    return drain(server.name) if state == "drain" else undrain(server.name)
+def set_state(backend: str, server: str, state: str) -> Shell:
+    """As `cluster.balancer.set_state`; a server of MaxScale's has one name whatever service it stands behind."""
+    return drain(server) if state == "drain" else undrain(server)

@@ -82,8 +82,7 @@ def _carried(worker: Worker, numbers: Sequence[int], blocked: Sequence[str]) -> 
     answer = answer if answer.get("failed") else worker.carry_out(numbers, blocked)
     if ended := _ended(answer):
         return 0, ended
-    after = (_ended(worker.after(number)) for number in answer.get("changed", ()))
-    return len(numbers), next((ended for ended in after if ended), None)
+    return len(numbers), _ended(worker.after(numbers[-1])) if answer.get("changed") else None
 
 
 def _ended(answer: Json) -> tuple[str, str] | None:

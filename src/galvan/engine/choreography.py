@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from galvan.cluster import identity
+from galvan.cluster.answer import FLAG
 from galvan.cluster.balancer import Server
 from galvan.cluster.behind import behind, ways
 from galvan.cluster.facts import PLATFORM, SESSIONS, Session
@@ -23,8 +24,6 @@ from galvan.engine.gather import gather
 from galvan.model import Cluster, Fact, Host, NotHealed, Remote, Role, Shell, Sql
 
 _MARK = "/var/lib/galvan/drained"
-FLAG = "/run/galvan-health/drained"
-"""While it lies there, Galvan's answer on port 9200 says 503. Its directory is another user's: no link of his is followed."""
 DRAINED: Fact[bool] = Fact(
     "host.drained", Shell(f"[ -e {_MARK} ] && echo yes || true"), lambda output: "yes" in output, stable=False
 )

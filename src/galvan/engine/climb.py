@@ -70,14 +70,14 @@ class Climb:
         return self._answer(self._all(self._remember(number, self.plan.waves[number]) for number in numbers))
 
     def carry_out(self, numbers: Sequence[int], blocked: Sequence[str]) -> Json:
-        """Side by side where it is more than one: `changed` are those that were not as wanted already."""
+        """Side by side where it is more than one. `changed`: not all was as wanted already."""
         waves = {number: self.plan.waves[number] for number in numbers}
         kept = {n: replace(w, steps=tuple(s for s in w.steps if s.tip not in blocked)) for n, w in waves.items()}
         return self._answer(self._all(self._carry_out(number, wave) for number, wave in kept.items()))
 
-    async def _all(self, work: Iterable[Coroutine[Any, Any, list[int]]]) -> Json:
+    async def _all(self, work: Iterable[Coroutine[Any, Any, bool]]) -> Json:
         """Each is carried to its end, even where another one fails."""
-        return {"changed": [number for answer in await together(*work) for number in answer]}
+        return {"changed": any(await together(*work))}
 
     def hold(self, number: int) -> Json:
         return self._answer(self.pace.hold(number)) if self.pace else {}
@@ -127,11 +127,11 @@ class Climb:
             raise Unsafe(f"{why} ({hint})") from why
         return {}
 
-    async def _remember(self, number: int, wave: Wave) -> list[int]:
+    async def _remember(self, number: int, wave: Wave) -> bool:
         """The wave with its undo, on its host: any operator can roll it back from there."""
         if not wave.back and wave.stage not in OUTAGE:  # an outage writes all of its waves down before it begins
             await self._write_down(number, wave)
-        return []
+        return False
 
     async def _write_down(self, number: int, wave: Wave) -> None:
         host = next(h for h in self.crew.cluster.hosts if h.name == wave.host)
@@ -145,7 +145,7 @@ class Climb:
             "remember",
         )  # fmt: skip
 
-    async def _carry_out(self, number: int, wave: Wave) -> list[int]:
+    async def _carry_out(self, number: int, wave: Wave) -> bool:
         later = [step for w in self.plan.waves[number + 1 :] if w.host == wave.host for step in w.steps]
         began = time.monotonic()
         if wave.stage in OUTAGE:
@@ -155,7 +155,7 @@ class Climb:
             changed = await carry_out(wave, self.crew, later)
         if changed:
             self.took(wave, time.monotonic() - began)
-        return [number] * changed
+        return changed
 
     async def _remember_outage(self, wave: Wave) -> None:
         if not wave.back:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from galvan.cluster import provider
+from galvan.cluster.balancer import FILE
 from galvan.edges.fake import notary, options, scripts, services, walls
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
-from galvan.edges.fake.doors import FILE, stock
+from galvan.edges.fake.doors import stock
 from galvan.edges.fake.group import Group, Witness
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Channel, File, Machine, Server
 from galvan.edges.fake.printing import DOWN, PRINTERS

@@ -8,6 +8,8 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from galvan.cluster.answer import FLAG, SCRIPT, UNIT
+from galvan.cluster.balancer import FILE
 from galvan.edges.fake.clients import Door
 from galvan.edges.fake.machines import File
 from galvan.model import NotHealed, Role
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from galvan.edges.fake import Fake
     from galvan.edges.fake.machines import Machine
 
-FILE = "/etc/haproxy/haproxy.cfg"
-FLAG = "/run/galvan-health/drained"
-SCRIPT, UNIT = "/usr/local/lib/galvan/health", "/etc/systemd/system/galvan-health.service"
 STOCK = """\
 global
     stats socket /run/haproxy/admin.sock mode 600 level admin

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from galvan.cluster.answer import FLAG
 from galvan.cluster.walls import UNIT
 from galvan.edges.fake import doors, notary, walls
 from galvan.edges.fake.machines import HOME, File, Machine
@@ -168,7 +169,7 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f": >{MARK}": _mark,
     f"rm -f {MARK}": _unmark,
     "(set -C; : >$d)": doors.flag,
-    f"rm -f {doors.FLAG}": doors.unflag,
+    f"rm -f {FLAG}": doors.unflag,
     "a=$(say 'set server ": _set_server,
     "useradd --system": doors.make_user,
     "systemctl restart galvan-health.service": doors.start,

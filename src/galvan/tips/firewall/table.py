@@ -20,13 +20,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from galvan.cluster import identity
+from galvan.cluster.answer import PORT
 from galvan.cluster.arbitrator import MEMBERS, shown
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.walls import WALLED as WALLED  # others take it from here
 from galvan.model import Host, HostFacts, Role, Snapshot, Unreadable
 from galvan.tips.firewall.facts import CALLER, LISTENERS, Listener
 
-HEALTH = 9200
 NOBODYS = 65000
 """A port on which nothing listens: what reaches it reaches everything that will ever listen."""
 GROUP, IST, SST, CLIENTS, CHECK, DOOR, ADMIN, SSH, EXTRA, PAIR = (
@@ -90,7 +90,7 @@ def _by_role(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[str, int, I
     clients = [*clients_of(snapshot), *(members if facts[VARIABLES].get("wsrep_sst_method") == "mysqldump" else ())]
     for port in client_ports(facts):
         yield "tcp", port, clients, CLIENTS
-    yield "tcp", HEALTH, balancers, CHECK
+    yield "tcp", PORT, balancers, CHECK
 
 
 def _balancer(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[str, int, Iterable[str], str]]:
@@ -191,11 +191,7 @@ def holds(allow: Allow, addresses: Iterable[str]) -> bool:
 
 
 def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    return identity.is_address(text.partition("%")[0])
 
 
 # which ports ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from galvan.cluster.answer import PORT
+from galvan.cluster.behind import is_haproxy
 from galvan.cluster.facts import SESSIONS, STATUS
 from galvan.cluster.identity import answers_to
 from galvan.cluster.walls import WALL
@@ -23,10 +26,9 @@ from galvan.model import (
 )
 from galvan.tips.load_balancer import kinds, speaking
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, LAID, LIMITS
-from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, ways
+from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, address_of, ways
 from galvan.tips.load_balancer.haproxy.render import block, loose_sockets, served
-from galvan.tips.load_balancer.health import PORT
-from galvan.tips.load_balancer.steps import ASKED, door, endpoint, members_of, minimal, wanted
+from galvan.tips.load_balancer.steps import ASKED, beside, door, endpoint, members_of, minimal, wanted
 
 NO_BALANCER = not_here("galvan.yaml names no balancer")
 
@@ -37,7 +39,7 @@ def _balancers(snapshot: Snapshot) -> bool:
 
 def _haproxy(facts: HostFacts) -> Balancer | None:
     """None where this balancer is another. Raises Unreadable where it is to be HAProxy and is not there."""
-    if facts.host.kind not in ("", "haproxy"):
+    if not is_haproxy(facts.host):
         return None
     seen = facts[HAPROXY]
     if not seen.version:
@@ -91,14 +93,19 @@ def checks_state(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return speaking.HEALTH(facts, snapshot)
     blind = sorted(
         f"{section.kind} {section.name}: {server.words[1]}"
-        for way in ways(seen.all, members_of(snapshot))
-        for section in served(way)
+        for section in _leading(seen, snapshot)
         for server in section.having("server")
         if not _asks(section, server, seen)
     )
     return holds(
         not blind, "; ".join(blind[:4]) or "each is asked by HTTP", "option httpchk and `check` for every member"
     )
+
+
+def _leading(seen: Balancer, snapshot: Snapshot) -> Iterator[Section]:
+    """Every section that names members as its servers, Galvan's own among them."""
+    for way in ways(seen.all, members_of(snapshot)):
+        yield from served(way)
 
 
 def _asks(section: Section, server: Line, seen: Balancer) -> bool:
@@ -124,16 +131,12 @@ def queue_and_caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if seen is None:
         return speaking.CAPS(facts, snapshot)
     told: list[str] = []
-    for way in ways(seen.all, members_of(snapshot)):
-        for section in served(way):
-            told += [
-                f"{section.name}/{s.words[1]} has no maxconn"
-                for s in section.having("server")
-                if _cap(section, s) is None
-            ]
-            if not _queue(section, seen):
-                told.append(f"{section.kind} {section.name} has no timeout queue")
-            told += _too_many(section, snapshot)
+    for section in _leading(seen, snapshot):
+        servers = section.having("server")
+        told += [f"{section.name}/{s.words[1]} has no maxconn" for s in servers if _cap(section, s) is None]
+        if not _queue(section, seen):
+            told.append(f"{section.kind} {section.name} has no timeout queue")
+        told += _too_many(section, snapshot)
     return holds(
         not told,
         "; ".join(told[:4]) or "capped and queued",
@@ -157,7 +160,7 @@ def _queue(section: Section, seen: Balancer) -> bool:
 def _too_many(section: Section, snapshot: Snapshot) -> list[str]:
     told = []
     for server in section.having("server"):
-        address, cap = server.words[2].rpartition(":")[0].strip("[]"), _cap(section, server)
+        address, cap = address_of(server), _cap(section, server)
         for member in snapshot.having(Role.DATABASE):
             most = str(member[LIMITS].get("max_connections") or "")
             if address in answers_to(member) and cap is not None and most.isdigit() and cap >= int(most):
@@ -252,11 +255,7 @@ def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     seen = _haproxy(facts)
     if seen is None:
         return speaking.ONE_DOOR(facts, snapshot)
-    policy = snapshot.cluster.policy.load_balancer
-    doors = {policy.door, policy.read_door}
-    others = [
-        f"{w.front.kind} {w.front.name}" for w in ways(seen.owners, members_of(snapshot)) if not w.front.ports <= doors
-    ]
+    others = [f"{way.front.kind} {way.front.name}" for way in beside(seen, snapshot)]
     return holds(not others, ", ".join(others) or "none", "one door")
 
 

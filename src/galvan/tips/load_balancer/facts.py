@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from galvan.cluster.answer import ASK, PORT, SCRIPT, SERVICE, UNIT, USER
+from galvan.cluster.balancer import SAY
 from galvan.cluster.facts import lines, pairs
 from galvan.cluster.quote import sh, sql
-from galvan.model import Fact, Role, Shell, Sql, State, Unreadable
-from galvan.tips.load_balancer.health import PORT, SCRIPT, SERVICE, UNIT, USER
+from galvan.model import Fact, HostFacts, Role, Shell, Sql, State, Unreadable
 
 LAID: Fact[State] = Fact(
     "health.laid",
@@ -29,14 +30,10 @@ LAID: Fact[State] = Fact(
 
 ANSWER: Fact[str] = Fact(
     "health.answer",
-    sh(
-        "printf 'OPTIONS / HTTP/1.0\\r\\n\\r\\n' | timeout 3 socat -t 2 -T 2 - TCP:localhost:{{port}} 2>/dev/null | tr -d '\\r' | head -n 1",
-        port=PORT,
-    ),
+    Shell(ASK),
     lambda output: output.strip(),
     stable=False,
 )
-"""The first line of what a balancer is told; empty where nobody answers."""
 
 ASKER: Fact[State] = Fact(
     "health.account",
@@ -55,6 +52,19 @@ LIMITS: Fact[State] = Fact(
     Sql("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', 'wait_timeout', 'proxy_protocol_networks')"),
     pairs,
 )
+
+
+SPARE = 10
+"""Connections of a member that no balancer may take: its administrators', its replicas', the monitors'."""
+
+
+def most_of(member: HostFacts) -> int:
+    return int(str(member[LIMITS].get("max_connections") or 151))
+
+
+def share(max_connections: int, balancers: int) -> int:
+    """How many connections one balancer may open to such a member: together they leave it `SPARE`. Below 1: there is no room."""
+    return (max_connections - SPARE) // max(balancers, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +89,7 @@ def guests(output: str) -> tuple[Guest, ...]:
 
 GUESTS: Fact[tuple[Guest, ...]] = Fact(
     "haproxy.guests",
-    Shell(
-        "command -v haproxy >/dev/null || exit 0\n"
-        's=$(awk \'$1=="stats" && $2=="socket"{print $3; exit}\' /etc/haproxy/haproxy.cfg)\n'
-        'echo "show sess" | socat -t 2 stdio "unix-connect:${s#unix@}" | grep -v "^ *$"; true'
-    ),
+    Shell(f'command -v haproxy >/dev/null || exit 0\n{SAY}say "show sess" | grep -v "^ *$"; true'),
     guests,
     stable=False,
     roles=frozenset({Role.LOAD_BALANCER}),

@@ -10,17 +10,10 @@ feeds another one for a moment (each IST makes its donor do so) goes on serving 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-PORT = 9200
-USER = "galvan-health"
-"""The name of the account, and of the system user that it belongs to: it logs in over the socket, without a password."""
-SCRIPT = "/usr/local/lib/galvan/health"
-HOME = "/run/galvan-health"
-FLAG = f"{HOME}/drained"
-SERVICE = "galvan-health.service"
-UNIT = f"/etc/systemd/system/{SERVICE}"
+from galvan.cluster.answer import HOME, PORT, SCRIPT, UNIT, USER
+
 PATIENCE = 3
 AT_ONCE = 64
 """Answers that are given at the same time; whoever comes later waits in the listener's queue for a few milliseconds."""
@@ -144,8 +137,3 @@ class Endpoint:
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         return text
-
-
-def askers(addresses: Sequence[str]) -> tuple[str, ...]:
-    """In one order, so that a file does not differ from itself."""
-    return tuple(sorted(set(addresses)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from galvan.cluster.behind import is_haproxy
 from galvan.model import Impact, Role, Snapshot
 from galvan.tips.load_balancer.facts import GUESTS
-from galvan.tips.load_balancer.haproxy.conf import HAPROXY, ways
+from galvan.tips.load_balancer.haproxy.conf import HAPROXY
 from galvan.tips.load_balancer.haproxy.render import READ, WRITE
 from galvan.tips.load_balancer.proxysql import impact as proxysql
-from galvan.tips.load_balancer.steps import members_of
+from galvan.tips.load_balancer.steps import beside
 
 TIP = "load_balancer"
 
@@ -21,14 +22,9 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
     for facts in now.having(Role.LOAD_BALANCER):
         if facts.host.kind == "proxysql":
             yield from proxysql.impact(facts)
-        if facts.host.kind in ("proxysql", "maxscale"):  # Galvan closes no way in there
+        if not is_haproxy(facts.host):  # Galvan closes no way in there
             continue
-        seen = facts[HAPROXY]
-        fronts = {
-            w.front.name: min(w.front.ports, default=0)
-            for w in ways(seen.owners, members_of(now))
-            if not w.front.ports <= {policy.door, policy.read_door}
-        }
+        fronts = {way.front.name: min(way.front.ports, default=0) for way in beside(facts[HAPROXY], now)}
         count = Counter((guest.address, guest.front) for guest in facts[GUESTS] if guest.front in fronts)
         for (address, front), times in sorted(count.items()):
             yield Impact(
@@ -38,5 +34,5 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
 
 
 def moved(now: Snapshot) -> Iterator[str]:
-    for facts in (f for f in now.having(Role.LOAD_BALANCER) if f.host.kind in ("", "haproxy")):
+    for facts in (f for f in now.having(Role.LOAD_BALANCER) if is_haproxy(f.host)):
         yield from sorted({guest.address for guest in facts[GUESTS] if guest.front in (WRITE, READ)})

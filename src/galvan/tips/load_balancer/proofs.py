@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from galvan.cluster.answer import PORT
 from galvan.cluster.identity import server_port
 from galvan.model import Outcome, Proof, Role, Scan, Snapshot, Unreadable
-from galvan.tips.load_balancer.health import PORT
 
 TIP = "load_balancer"
 _MATCHES = frozenset({Outcome.MATCHES})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from galvan.cluster.behind import is_haproxy
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, check, not_here
 from galvan.model.findings import HostJudge
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY
@@ -24,7 +25,7 @@ _PASSED_ON = "HAProxy passes TLS through"
 
 def _asked(judge: HostJudge, facts: HostFacts, snapshot: Snapshot, otherwise: str) -> Judgement:
     """Of a HAProxy that did not answer nobody knows whether it is one."""
-    if facts.host.kind not in ("", "haproxy"):
+    if not is_haproxy(facts.host):
         return judge(facts, snapshot)
     return not_here(otherwise if facts[HAPROXY].version else "no HAProxy is installed here")
 

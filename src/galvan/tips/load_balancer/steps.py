@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from galvan.cluster.answer import ASK, PORT, SCRIPT, SERVICE, UNIT, USER
 from galvan.cluster.balancer import BALANCER
+from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.health import may_return
-from galvan.cluster.identity import answers_to, server_port
+from galvan.cluster.identity import answers_to, is_address, server_port
 from galvan.cluster.ownfile import digest as file_digest
 from galvan.cluster.quote import sh, sql
 from galvan.model import (
@@ -26,8 +28,8 @@ from galvan.model import (
     State,
     Step,
 )
-from galvan.tips.load_balancer.facts import ASKER, LAID, LIMITS
-from galvan.tips.load_balancer.haproxy.conf import HAPROXY, WRITTEN, Balancer, digest, numbers, ways
+from galvan.tips.load_balancer.facts import ASKER, LAID, LIMITS, most_of, share
+from galvan.tips.load_balancer.haproxy.conf import HAPROXY, WRITTEN, Balancer, Way, digest, numbers, ways
 from galvan.tips.load_balancer.haproxy.edit import lay
 from galvan.tips.load_balancer.haproxy.render import (
     READ,
@@ -40,13 +42,11 @@ from galvan.tips.load_balancer.haproxy.render import (
     on_port,
     put_aside,
 )
-from galvan.tips.load_balancer.health import PORT, SCRIPT, SERVICE, UNIT, USER, Endpoint, askers
+from galvan.tips.load_balancer.health import Endpoint
 from galvan.tips.load_balancer.proxysql import mend as proxysql
 
 TIP = "load_balancer"
 ASKED = f"{USER}@localhost"
-SPARE = 10
-"""Connections of a member that are left for administrators, replicas and monitors."""
 _SAID = {"load_balancer.one-way-in", "load_balancer.redundant", "load_balancer.statements"}
 """What is said, and mended elsewhere: by the firewall tip, by a second machine, by `galvan lb firewall`."""
 
@@ -101,7 +101,7 @@ def _account(snapshot: Snapshot) -> Iterator[Step]:
 
 
 def _plugin(facts: HostFacts) -> str:
-    return "unix_socket" if "mariadb" in str(facts[VARIABLES].get("version")).lower() else "auth_socket"
+    return "unix_socket" if dialect(facts[VARIABLES]) is Dialect.MARIADB else "auth_socket"
 
 
 def minimal(account: str) -> bool:
@@ -114,14 +114,12 @@ def minimal(account: str) -> bool:
 
 def endpoint(facts: HostFacts, snapshot: Snapshot) -> Endpoint:
     """What this member's answer has to look like. Raises Unreadable where its socket is not known."""
-    asking = [
-        a for host in snapshot.cluster.having(Role.LOAD_BALANCER) for a in (host.address, *host.names) if _address(a)
-    ]
-    return Endpoint(askers(asking), str(facts[VARIABLES]["socket"]), snapshot.cluster.policy.load_balancer.donor)
-
-
-def _address(said: str) -> bool:
-    return said.replace(".", "").isdigit() or ":" in said
+    said = {a for host in snapshot.cluster.having(Role.LOAD_BALANCER) for a in (host.address, *host.names)}
+    return Endpoint(
+        tuple(sorted(filter(is_address, said))),
+        str(facts[VARIABLES]["socket"]),
+        snapshot.cluster.policy.load_balancer.donor,
+    )
 
 
 def wanted(made: Endpoint) -> State:
@@ -163,18 +161,15 @@ def _user() -> Shell:
     )
 
 
-_ASK = "printf 'OPTIONS / HTTP/1.0\\r\\n\\r\\n' | timeout 3 socat -t 2 -T 2 - TCP:localhost:{{port}} 2>/dev/null"
-
-
 def _start(old: str) -> Shell:
     """The old answer stays where the new one does not come within a few seconds: a balancer must not miss it."""
     return sh(
-        "set -eu\nold={{old}}\nsystemctl daemon-reload\n"
-        'before=$([ -z "$old" ] || ' + _ASK + " | head -n 1 | tr -d '\\r')\n"
+        f"set -eu\nold={{{{old}}}}\nanswer() {{ {ASK}; }}\nsystemctl daemon-reload\n"
+        'before=$([ -z "$old" ] || answer)\n'
         '[ -z "$old" ] || systemctl disable -q --now "$old"\n'
         "systemctl enable -q {{service}}; systemctl restart {{service}}\ntries=0\n"
-        "until " + _ASK + " | grep -q '^HTTP/1.1 200 '; do\n  tries=$((tries + 1))\n  [ $tries -lt 40 ] || {\n"
-        "    said=$(" + _ASK + " | head -n 1 | tr -d '\\r')\n"
+        "until answer | grep -q '^HTTP/1.1 200 '; do\n  tries=$((tries + 1))\n  [ $tries -lt 40 ] || {\n"
+        "    said=$(answer)\n"
         '    case $before in *" 200 "*) ;; *) [ -z "$said" ] || break ;; esac\n'
         '    systemctl disable -q --now {{service}}; [ -z "$old" ] || systemctl enable -q --now "$old"\n'
         '    echo "the new answer on port {{port}} did not come: ${said:-nothing}" >&2; exit 1; }\n'
@@ -220,6 +215,13 @@ def members_of(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(a for facts in snapshot.having(Role.DATABASE) for a in answers_to(facts))
 
 
+def beside(seen: Balancer, snapshot: Snapshot) -> tuple[Way, ...]:
+    """The owner's ways to members past the door: what takes connections at a door's own port is replaced by it."""
+    policy = snapshot.cluster.policy.load_balancer
+    doors = {policy.door, policy.read_door}
+    return tuple(way for way in ways(seen.owners, members_of(snapshot)) if not way.front.ports <= doors)
+
+
 def door(facts: HostFacts, snapshot: Snapshot, seen: Balancer) -> Door:
     """The door as the policy wants it. Raises Blind where its port is taken by something else."""
     policy, members = snapshot.cluster.policy.load_balancer, members_of(snapshot)
@@ -230,20 +232,17 @@ def door(facts: HostFacts, snapshot: Snapshot, seen: Balancer) -> Door:
     )
     standing = next((s for s in seen.ours if s.name == WRITE and policy.door in s.ports), None)
     taken = standing or on_port(seen, policy.door, members)
-    ours = any(s.having("stats", "socket") for s in seen.ours)
-    loose = loose_sockets(seen)
-    without = not any(s.having("stats", "socket") for s in seen.owners if not set(loose) & set(s.numbers))
+    strict = not loose_sockets(seen) and any(s.having("stats", "socket") for s in seen.owners)
     return Door(
         snapshot.cluster.name, made, policy, bind_of(taken, facts.host.address),
         max(int(str(f[LIMITS].get("wait_timeout") or 28800)) for f in databases), balancers == 1 or policy.pair is not None,
-        bool(loose) or (without and (ours or not any(s.having("stats", "socket") for s in seen.owners))),
+        not strict,
     )  # fmt: skip
 
 
 def room(facts: HostFacts, balancers: int) -> int:
-    """How many connections one balancer may open to this member: together they leave it `SPARE`."""
-    most = int(str(facts[LIMITS].get("max_connections") or 151))
-    return max(1, (most - SPARE) // balancers)
+    """How many connections one balancer may open to this member, and at least one."""
+    return max(1, share(most_of(facts), balancers))
 
 
 def _order(facts: HostFacts, snapshot: Snapshot) -> list[HostFacts]:
@@ -263,9 +262,10 @@ def _doors(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
         raise Blind(f"{facts.host.name} is to be a balancer (kind: haproxy), and HAProxy is not installed there")
     made, members = door(facts, snapshot, seen), members_of(snapshot)
     lines = block(made)
-    taken = on_port(seen, made.policy.door, members)
-    aside = seen.aside | frozenset(loose_sockets(seen)) | put_aside(seen, [taken] if taken else [], members)
-    proxies = (WRITE, READ) if made.policy.read_door else (WRITE,)
+    doors = {WRITE: made.policy.door, READ: made.policy.read_door}
+    proxies = [name for name, port in doors.items() if port]
+    taken = [section for section in (on_port(seen, made.policy.door, members),) if section]
+    aside = seen.aside | frozenset(loose_sockets(seen)) | put_aside(seen, taken, members)
     before: State = {"block": digest(seen.block), "aside": numbers(seen.aside)}
     want: State = {"block": digest(lines), "aside": numbers(aside)}
     if before != want:
@@ -273,7 +273,7 @@ def _doors(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
                     f"a door for applications at port {made.policy.door}")  # fmt: skip
     if to < Rung.ENFORCED:
         return
-    old = [w.front for w in ways(seen.owners, members) if w.front is not taken]
+    old = [w.front for w in ways(seen.owners, members) if w.front not in taken]
     if closed := put_aside(seen, old, members) - aside:
         shut: State = {"block": digest(lines), "aside": numbers(aside | closed)}
         names = ", ".join(f"{s.kind} {s.name}" for s in old)

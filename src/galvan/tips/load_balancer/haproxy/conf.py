@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from galvan.cluster.balancer import FILE
 from galvan.model import Fact, Role, Shell, State, Unreadable
 
-FILE = "/etc/haproxy/haproxy.cfg"
 BEGIN, END, ASIDE = "# galvan: begin", "# galvan: end", "#galvan# "
 PLAIN = f"awk '/^{BEGIN}/{{s=1}} !s{{sub(/^{ASIDE}/, \"\"); print}} /^{END}/{{s=0}}'"
 """What the owner wrote, from what stands there."""
@@ -74,7 +74,11 @@ class Section:
     @property
     def targets(self) -> frozenset[str]:
         """Addresses of its servers."""
-        return frozenset(line.words[2].rpartition(":")[0].strip("[]") for line in self.having("server"))
+        return frozenset(address_of(line) for line in self.having("server"))
+
+
+def address_of(server: Line) -> str:
+    return server.words[2].rpartition(":")[0].strip("[]")
 
 
 @dataclass(frozen=True)

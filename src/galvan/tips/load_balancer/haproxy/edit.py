@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from galvan.cluster.balancer import FILE, SAY
 from galvan.cluster.quote import sh
 from galvan.model import Shell
-from galvan.tips.load_balancer.haproxy.conf import ASIDE, FILE, PLAIN
+from galvan.tips.load_balancer.haproxy.conf import ASIDE, PLAIN
 
 LIMIT = 20
 """Seconds in which the new worker must have found a member that serves."""
@@ -26,15 +27,14 @@ mkdir -p -m 700 "$dir"; cp -a "$f" "$dir/before"
 mv -f "$new" "$f"; sync "$f"
 """
 _RELOAD = f"""
-show() {{ s=$(awk '$1=="stats" && $2=="socket"{{print $3; exit}}' "$f"); echo 'show stat' | socat -t 2 stdio "unix-connect:${{s#unix@}}"; }}
-systemctl is-active -q haproxy || exit 0
+{SAY}systemctl is-active -q haproxy || exit 0
 systemctl reload haproxy
 tries=0
 for proxy in {{{{proxies}}}}; do
-  until show 2>/dev/null | grep -q "^$proxy,[^,]*,.*,L7OK,"; do
+  until say 'show stat' 2>/dev/null | grep -q "^$proxy,[^,]*,.*,L7OK,"; do
     tries=$((tries + 1))
     [ $tries -lt {LIMIT * 5} ] || {{
-      said=$(show 2>/dev/null | grep "^$proxy," | cut -d , -f 2,18,37,57 | tr '\\n' ' ')
+      said=$(say 'show stat' 2>/dev/null | grep "^$proxy," | cut -d , -f 2,18,37,57 | tr '\\n' ' ')
       cp -a "$dir/before" "$f"; systemctl reload haproxy
       echo "no member was found behind $proxy within {LIMIT} seconds ($said); the file is as it was" >&2; exit 1; }}
     sleep 0.2

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from galvan.cluster.answer import PORT as HEALTH
 from galvan.model import Balancing, Blind
 from galvan.tips.load_balancer.haproxy.conf import BEGIN, END, Balancer, Section, Way, ways
-from galvan.tips.load_balancer.health import PORT as HEALTH
 
 WRITE, READ = "galvan_write", "galvan_read"
 SOCKET = "/run/haproxy/admin.sock"

@@ -9,7 +9,7 @@ import re
 
 from galvan.cluster.proxysql import SERVERS
 from galvan.model import Balancing, HostFacts, Judgement, Role, Snapshot, State, Unreadable, holds, not_here
-from galvan.tips.load_balancer.facts import LIMITS
+from galvan.tips.load_balancer.facts import most_of
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL
 from galvan.tips.load_balancer.proxysql.sql import has_own_table, limit
 
@@ -162,9 +162,8 @@ def caps(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 def _room(snapshot: Snapshot) -> int:
     """What the smallest member leaves for each balancer; 0 where no member is known."""
-    most = [str(member[LIMITS].get("max_connections") or 151) for member in snapshot.having(Role.DATABASE)]
-    balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
-    return limit(Balancing(), min(map(int, most)), balancers) if most else 0
+    most = [most_of(member) for member in snapshot.having(Role.DATABASE)]
+    return limit(Balancing(), min(most), len(snapshot.cluster.having(Role.LOAD_BALANCER))) if most else 0
 
 
 def one_door(facts: HostFacts, snapshot: Snapshot) -> Judgement:

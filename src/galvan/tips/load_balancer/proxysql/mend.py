@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from galvan.cluster.facts import ACCOUNTS, VARIABLES
-from galvan.cluster.identity import answers_to, server_port
+from galvan.cluster.identity import answers_to, parted, server_port
 from galvan.model import BadInput, Blind, HostFacts, Role, Rung, Snapshot, State, Step
 from galvan.pki import judge
 from galvan.tips.load_balancer.proxysql import front, sql, steps, users
@@ -93,8 +92,7 @@ def _certificate(facts: HostFacts, ground: Ground) -> Iterator[Step]:
     if any(judge.brought(member, "client") for member in ground.members):
         return
     judge.may_issue(ground.snapshot, "client")
-    said = (facts.host.name, facts.host.address, *facts.host.names)
-    names, addresses = [n for n in said if not _is_address(n)], [a for a in said if _is_address(a)]
+    names, addresses = parted((facts.host.name, facts.host.address, *facts.host.names))
     yield from front.certificate(facts, names, addresses, ground.snapshot.cluster.policy.leaf_days)
 
 
@@ -122,11 +120,3 @@ def _authority(member: HostFacts, snapshot: Snapshot) -> str:
     if said.get("have_ssl") != "YES" or not running or judge.stray(member, "client", running, datadir):
         return ""
     return "" if judge.ailing(member, snapshot, "client", 0) else judge.trust(member, snapshot, "client")
-
-
-def _is_address(said: str) -> bool:
-    try:
-        ip_address(said)
-    except ValueError:
-        return False
-    return True

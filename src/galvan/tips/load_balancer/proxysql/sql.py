@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from galvan.cluster.proxysql import ACCOUNT
 from galvan.cluster.quote import proxysql
 from galvan.model import BadInput, Balancing, Blind, State
+from galvan.tips.load_balancer.facts import share
 from galvan.tips.load_balancer.proxysql.facts import STATS
 
 COMMENT = "Galvan"
@@ -19,8 +20,6 @@ SERVERS = ("LOAD MYSQL SERVERS TO RUNTIME", "SAVE MYSQL SERVERS TO DISK")
 USERS = ("LOAD MYSQL USERS TO RUNTIME", "SAVE MYSQL USERS TO DISK")
 MYSQL_VARIABLES = ("LOAD MYSQL VARIABLES TO RUNTIME", "SAVE MYSQL VARIABLES TO DISK")
 ADMIN_VARIABLES = ("LOAD ADMIN VARIABLES TO RUNTIME", "SAVE ADMIN VARIABLES TO DISK")
-RESERVED = 10
-"""Connections of a member that no balancer may take: its administrators', its replicas', the monitor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +69,16 @@ def groups_of(state: State, members: Sequence[Member]) -> Groups:
     return Groups(first, first + 10, first + 20, first + 30)
 
 
+def _shape(policy: Balancing, members: int) -> tuple[int, int]:
+    """max_writers and writer_is_also_reader: a second door for reads goes to the reserves where one member writes, and to all where
+    all do."""
+    if policy.writers == "one":
+        return 1, 2 if policy.read_door else 0
+    return members, 1 if policy.read_door else 0
+
+
 def galera(groups: Groups, policy: Balancing, members: int) -> tuple[str, ...]:
-    """A second door for reads goes to the reserves where one member writes, and to all where all do."""
-    writers = 1 if policy.writers == "one" else members
-    reads = 0 if not policy.read_door else 2 if policy.writers == "one" else 1
+    writers, reads = _shape(policy, members)
     return (
         proxysql(
             "INSERT OR IGNORE INTO mysql_galera_hostgroups (writer_hostgroup, backup_writer_hostgroup, reader_hostgroup, offline_hostgroup, "
@@ -88,8 +93,7 @@ def galera(groups: Groups, policy: Balancing, members: int) -> tuple[str, ...]:
 
 
 def wanted_galera(groups: Groups, policy: Balancing, members: int, lag: str = "0") -> State:
-    writers = 1 if policy.writers == "one" else members
-    reads = 0 if not policy.read_door else 2 if policy.writers == "one" else 1
+    writers, reads = _shape(policy, members)
     numbers = (groups.backup, groups.reader, groups.offline, 1, writers, reads, lag)
     return {f"galera.{groups.writer}": " ".join(map(str, numbers))}
 
@@ -165,7 +169,7 @@ def limit(policy: Balancing, max_connections: int, balancers: int) -> int:
     """Connections that one balancer may open to one member: all balancers together leave room at the member."""
     if policy.connections:
         return policy.connections
-    if (room := (max_connections - RESERVED) // max(balancers, 1)) < 1:
+    if (room := share(max_connections, balancers)) < 1:
         raise BadInput(f"max_connections = {max_connections} leaves no room for {balancers} balancers")
     return room
 
