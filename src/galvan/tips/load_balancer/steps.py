@@ -27,6 +27,7 @@ from galvan.model import (
     Stage,
     State,
     Step,
+    Unreadable,
 )
 from galvan.tips.load_balancer.facts import ASKER, LAID, LIMITS, most_of, share
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, WRITTEN, Balancer, Way, digest, numbers, ways
@@ -115,11 +116,9 @@ def minimal(account: str) -> bool:
 def endpoint(facts: HostFacts, snapshot: Snapshot) -> Endpoint:
     """What this member's answer has to look like. Raises Unreadable where its socket is not known."""
     said = {a for host in snapshot.cluster.having(Role.LOAD_BALANCER) for a in (host.address, *host.names)}
-    return Endpoint(
-        tuple(sorted(filter(is_address, said))),
-        str(facts[VARIABLES]["socket"]),
-        snapshot.cluster.policy.load_balancer.donor,
-    )
+    if not (socket := facts[VARIABLES].get("socket")):
+        raise Unreadable(f"{facts.host.name} does not say where its socket is")
+    return Endpoint(tuple(sorted(filter(is_address, said))), str(socket), snapshot.cluster.policy.load_balancer.donor)
 
 
 def wanted(made: Endpoint) -> State:
@@ -232,7 +231,8 @@ def door(facts: HostFacts, snapshot: Snapshot, seen: Balancer) -> Door:
     )
     standing = next((s for s in seen.ours if s.name == WRITE and policy.door in s.ports), None)
     taken = standing or on_port(seen, policy.door, members)
-    strict = not loose_sockets(seen) and any(s.having("stats", "socket") for s in seen.owners)
+    loose = set(loose_sockets(seen))
+    strict = any(line.number not in loose for s in seen.owners for line in s.having("stats", "socket"))
     return Door(
         snapshot.cluster.name, made, policy, bind_of(taken, facts.host.address),
         max(int(str(f[LIMITS].get("wait_timeout") or 28800)) for f in databases), balancers == 1 or policy.pair is not None,
@@ -264,7 +264,7 @@ def _doors(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
     lines = block(made)
     doors = {WRITE: made.policy.door, READ: made.policy.read_door}
     proxies = [name for name, port in doors.items() if port]
-    taken = [section for section in (on_port(seen, made.policy.door, members),) if section]
+    taken = [section for name in proxies if (section := on_port(seen, doors[name], members))]
     aside = seen.aside | frozenset(loose_sockets(seen)) | put_aside(seen, taken, members)
     before: State = {"block": digest(seen.block), "aside": numbers(seen.aside)}
     want: State = {"block": digest(lines), "aside": numbers(aside)}
@@ -273,7 +273,7 @@ def _doors(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
                     f"a door for applications at port {made.policy.door}")  # fmt: skip
     if to < Rung.ENFORCED:
         return
-    old = [w.front for w in ways(seen.owners, members) if w.front not in taken]
+    old = [way.front for way in beside(seen, snapshot)]
     if closed := put_aside(seen, old, members) - aside:
         shut: State = {"block": digest(lines), "aside": numbers(aside | closed)}
         names = ", ".join(f"{s.kind} {s.name}" for s in old)
