@@ -2,10 +2,11 @@
 
 One process asks the server twice a second over one connection that stays open and writes down what it said; each question
 from outside is answered at once from that, whatever was asked and however slowly. So a question costs a fork and no login,
-nobody can keep an answer waiting, and a server that hangs is found out by the age of what it said last. It is a service of its
-own that listens by socat: a socket unit with a service for each question cost a core at twenty a second, and one flood too
-many puts it in `failed`. A member that
-feeds another one for a moment (each IST makes its donor do so) goes on serving for `PATIENCE` looks.
+nobody can keep an answer waiting, and a server that hangs is found out by the age of what it said last. An asker may say at
+once that he will say no more: without `ignoreeof` socat hangs up on him a tenth of a second later, on a busy host before the
+answer is there. It is a service of its own that listens by socat: the lab's own answer, a socket unit with a service for each
+question that logs in, costs a twentieth of a core at one question a second, and one flood too many puts such a unit in
+`failed`. A member that feeds another one for a moment (each IST makes its donor do so) goes on serving for `PATIENCE` looks.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ client=$(command -v mariadb || command -v mysql)
 
 say '503 the server was not asked yet'
 [ -e /proc/net/if_inet6 ] && listen=TCP6-LISTEN:@port@,ipv6only=0 || listen=TCP4-LISTEN:@port@
-socat -t 0.1 -T 2 "$listen,reuseaddr,fork,backlog=1024,max-children=@at_once@" "EXEC:$0 answer!!OPEN:/dev/null,wronly" &
+socat -t 0.1 -T 2 "$listen,ignoreeof,reuseaddr,fork,backlog=1024,max-children=@at_once@" "EXEC:$0 answer!!OPEN:/dev/null,wronly" &
 listener=$!
 while kill -0 $listener 2>/dev/null; do
   ask | "$client" --no-defaults --user=@user@ --socket=@socket@ --skip-reconnect --connect-timeout=2 -N -B -n 2>/dev/null | judge
