@@ -70,6 +70,12 @@ def climb() -> tuple[Json, Json, Json, float]:
         "init", "db1", "--ssh-config", str(present.ssh_config), "--application", "app1", "--outsider", "mallory",
         "--probe-user", "app", "--probe-password-file", str(present.password_file), name="init", text=True,
     )  # fmt: skip
+    say("one balancer is all that the lab has: that finding is accepted, by name and until a day")
+    until = time.strftime("%Y-%m-%d", time.localtime(time.time() + 365 * 86400))
+    with FILE.open("a") as file:
+        file.write(
+            f'accept: [{{check: load_balancer.redundant, reason: "a practice cluster", owner: the demo, until: "{until}"}}]\n'
+        )
     say("galvan audit")
     before = galvan("audit", name="audit-before", allow=(0,))
     bad = sum(finding["verdict"] == "fail" for finding in before["findings"])

@@ -261,7 +261,7 @@ def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 @check(
     "load_balancer.redundant",
-    Severity.INFO,
+    Severity.LOW,
     "The door is a single machine",
     rung=Rung.OPEN,
     control="LB-09",
