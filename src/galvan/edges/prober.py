@@ -26,6 +26,7 @@ from galvan.model import (
     Listening,
     Outcome,
     Role,
+    Runnable,
     Scan,
     SecretRef,
     Sql,
@@ -39,6 +40,12 @@ _SCHEMA = (
     f"CREATE DATABASE IF NOT EXISTS {SCHEMA}; "
     f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (host VARCHAR(80) PRIMARY KEY, said TEXT, at TIMESTAMP(6))"
 )
+
+_RUNNABLE = """
+set -- {{programs}}
+setpriv --reuid {{user}} --regid {{user}} --init-groups sh -c '
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin; for p; do command -v "$p"; done; true' sh "$@"
+"""
 
 
 class SshProber:
@@ -54,6 +61,8 @@ class SshProber:
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
         if isinstance(attempt, Listening):
             return await self._listening(attempt)
+        if isinstance(attempt, Runnable):
+            return await self._runnable(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -113,6 +122,21 @@ class SshProber:
         said = f"socket.ssl={seen.get('provider.socket.ssl')}, listening at {seen.get('provider.gmcast.listen_addr')}"
         strict = seen.get("listener") == "ssl" and yes(str(seen.get("provider.socket.ssl")))
         return Trial(Outcome.ENCRYPTED if strict else Outcome.CLEAR, said)
+
+    async def _runnable(self, asked: Runnable) -> Trial:
+        script = sh(_RUNNABLE, user=asked.user, programs=asked.programs).text
+        try:
+            out, err, code = await self._ssh.exec(self._host(asked.host), script, 30.0)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        if code:
+            return Trial(Outcome.DEAD, f"{asked.host}: nobody could become {asked.user}: {err.strip()}")
+        found = out.split()
+        return Trial(
+            Outcome.ACCEPTED if found else Outcome.REFUSED,
+            f"{asked.user} on {asked.host} can run {', '.join(found)}" if found
+            else f"{asked.user} on {asked.host} can run none of {', '.join(asked.programs)}",
+        )  # fmt: skip
 
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)

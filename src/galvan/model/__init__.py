@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         Risk,
         Role,
         SecretRef,
+        Transfers,
         Walls,
         Window,
     )
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
         Outcome,
         Proof,
         Result,
+        Runnable,
         Scan,
         Served,
         Trial,
@@ -154,6 +156,7 @@ __all__ = [
     "Risk",
     "Role",
     "Rung",
+    "Runnable",
     "Scan",
     "Scope",
     "Sealed",
@@ -169,6 +172,7 @@ __all__ = [
     "State",
     "Step",
     "Tip",
+    "Transfers",
     "Trial",
     "Unreachable",
     "Unreadable",
@@ -191,10 +195,10 @@ _ROOMS = {
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement check holds not_here",
-    "hosts": "Backup Balancing Budget Cluster Host Opening Pair Policy ProbeAccount Risk Role SecretRef Walls Window",
+    "hosts": "Backup Balancing Budget Cluster Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Scan Served Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Runnable Scan Served Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

@@ -20,6 +20,7 @@ from galvan.model import (
     Listening,
     Login,
     Outcome,
+    Runnable,
     Scan,
     SecretRef,
     Served,
@@ -95,6 +96,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening):
-            return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
+        if isinstance(attempt, (Listening, Runnable)):
+            return Trial(Outcome.DEAD, f"{type(attempt).__name__} is read on the host, not from the wire")
         assert_never(attempt)
