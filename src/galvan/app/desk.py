@@ -19,6 +19,7 @@ from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
 from galvan.model import Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable, WrongUsage
 from galvan.tips import TIPS
+from galvan.tips.selinux.facts import MODULE
 
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
@@ -68,7 +69,13 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return replace(desk, cluster=replace(cluster, authorities=_own(state)))
+    return replace(desk, cluster=replace(cluster, authorities=_own(state), learnt=_learnt(file)))
+
+
+def _learnt(file: Path) -> str:
+    """The SELinux module that `galvan selinux build` made; it lies beside galvan.yaml, as what it was built from does."""
+    module = file.with_name(f"{MODULE}.cil")
+    return module.read_text() if module.is_file() else ""
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:

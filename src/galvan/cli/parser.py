@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from galvan.cli.lbwords import statements
+from galvan.cli.selinuxwords import confinement
 
 USAGE = 64
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
@@ -246,6 +247,13 @@ def _lb(parser: argparse.ArgumentParser) -> None:
     _limited(parser)
 
 
+def _selinux(parser: argparse.ArgumentParser) -> None:
+    confinement(parser)
+    _limited(parser)
+    _remembering(parser)
+    _signing(parser)
+
+
 def _lab(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
@@ -290,5 +298,6 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
+    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", _selinux),
     "lab": ("a practice cluster of real hosts on this machine", _lab),
 }

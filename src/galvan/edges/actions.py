@@ -135,7 +135,7 @@ def statement(action: Sql, run: str) -> str:
 def shell(action: Shell, run: str) -> str:
     return (
         _PRELUDE
-        + "timeout 120 sh -eu <<'@shell'\n{\n"
+        + f"timeout {action.limit} sh -eu <<'@shell'\n{{\n"
         + action.text
         + "\n} </dev/null\n@shell\n"
         + sh(_LOG, said=f"{run}: ran a command").text

@@ -101,7 +101,7 @@ class Ssh(SshReader):
     async def _script(self, host: Host, action: Action, wave: str) -> tuple[str, float]:
         match action:
             case Shell():
-                return actions.shell(action, self._run), 150.0
+                return actions.shell(action, self._run), action.limit + 30.0
             case Sql():
                 return actions.statement(action, self._run), 60.0
             case PutFile():

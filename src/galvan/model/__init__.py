@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         Tip,
     )
     from galvan.model.trials import (
+        Access,
         Attempt,
         Capture,
         ClientHello,
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Access",
     "Action",
     "Attempt",
     "Backup",
@@ -198,7 +200,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Runnable Scan Served Trial Weight weigh",
+    "trials": "Access Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Runnable Scan Served Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

@@ -190,6 +190,7 @@ class Cluster:
     probe: ProbeAccount | None = None
     ssh_config: tuple[str, ...] = ()
     authorities: tuple[tuple[str, str], ...] = ()  # name and certificate (PEM) of the authorities kept here
+    learnt: str = ""  # the SELinux module that was built from what was learnt; it lies beside galvan.yaml
 
     def having(self, *roles: Role) -> tuple[Host, ...]:
         return tuple(h for h in self.hosts if h.role in roles)

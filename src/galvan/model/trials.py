@@ -120,7 +120,18 @@ class Runnable:
     user: str = "mysql"
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Runnable
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the running kernel answers to the question whether the server's process may do this: asked, and not tried.
+    `target`: a type, or a path whose type is meant."""
+
+    host: str
+    target: str
+    kind: str
+    permission: str
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Runnable | Access
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import assert_never
 from galvan.edges.wire import capture, group, scan, served, server
 from galvan.edges.wire.dial import Dialer, Ended, OperatorDialer, Sink, Source
 from galvan.model import (
+    Access,
     Attempt,
     Capture,
     ClientHello,
@@ -96,6 +97,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, (Listening, Runnable)):
+        if isinstance(attempt, (Access, Listening, Runnable)):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is read on the host, not from the wire")
         assert_never(attempt)

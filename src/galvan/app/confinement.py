@@ -1,0 +1,318 @@
+"""The SELinux tip by hand: what stands, what was learnt, the module that is built from it, and enforcing with the events run again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from galvan.app.change import BY_ID, Told, carry, new_run
+from galvan.app.desk import Desk, look
+from galvan.app.orders import Orders, permitted
+from galvan.app.planning import make_plan, order_of
+from galvan.app.rehearsal import Rehearsal, Trial, eased, in_order, rehearse
+from galvan.app.undo import rollback, way_down
+from galvan.cluster.behind import BEHIND
+from galvan.cluster.facts import HOUSE, SESSIONS
+from galvan.cluster.order import Wave, waves
+from galvan.cluster.quote import sh
+from galvan.cluster.upkeep import UPKEEP
+from galvan.edges import denials as files
+from galvan.engine.climb import with_watch
+from galvan.engine.document import to_document
+from galvan.engine.plan import Plan
+from galvan.model import BadInput, GalvanError, HostFacts, Role, Rung, Shell, Snapshot, Stage, Step, Unreadable, Unsafe
+from galvan.model.denials import Answer, Book, Rule
+from galvan.tips.selinux import module as modules
+from galvan.tips.selinux.audit import DENIALS, concerns
+from galvan.tips.selinux.checks import running
+from galvan.tips.selinux.events import Event, Skipped, events
+from galvan.tips.selinux.facts import MODULE, STATE, kernel
+from galvan.tips.selinux.impact import ground
+from galvan.tips.selinux.review import Ground, merge, rules
+from galvan.tips.selinux.steps import REBUILD, TIP, may_change, widen
+
+
+def book_of(folder: Path) -> Path:
+    return folder / files.NAME
+
+
+def alone(desk: Desk) -> Desk:
+    """The tip and no other, and the whole cluster: a member left out would be the one that cannot be fed."""
+    return replace(desk, tips=(BY_ID[TIP],), limit=frozenset())
+
+
+async def _seen(desk: Desk) -> Snapshot:
+    return await look(alone(desk), (*HOUSE, SESSIONS, *BEHIND, *UPKEEP))
+
+
+def concerned(snapshot: Snapshot, limit: frozenset[str]) -> tuple[tuple[HostFacts, ...], tuple[str, ...]]:
+    """The hosts whose kernel runs SELinux, and a sentence about each other. Raises Unreadable, Unsafe where there is none."""
+    found, notes = [], []
+    for facts in snapshot.having(Role.DATABASE):
+        if said := running(facts[STATE]):
+            notes.append(f"{facts.host.name} is left out: {said.seen}")
+        elif not limit or facts.host.name in limit:
+            found.append(facts)
+    if not found:
+        raise Unsafe("nothing can be learnt: " + "; ".join(notes or ["no host was asked for"]))
+    return tuple(found), tuple(notes)
+
+
+# status ----------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Stands:
+    host: str
+    mode: str
+    boots: str
+    domain: str
+    permissive: str
+    module: str
+    denials: str
+
+
+async def status(desk: Desk) -> tuple[Stands, ...]:
+    """Reads only."""
+    snapshot = await look(alone(desk))
+    built = modules.version_of(snapshot.cluster.learnt)
+    return tuple(_stands(facts, snapshot, built) for facts in snapshot.having(Role.DATABASE))
+
+
+def _stands(facts: HostFacts, snapshot: Snapshot, built: str) -> Stands:
+    from hashlib import sha256
+
+    try:
+        state = facts[STATE]
+    except Unreadable as why:
+        return Stands(facts.host.name, f"could not be read: {why}", "", "", "", "", "")
+    if said := running(state):
+        return Stands(
+            facts.host.name, said.seen, str(state.get("config") or ""), str(state.get("context") or ""), "", "", ""
+        )
+    digest = sha256(snapshot.cluster.learnt.encode()).hexdigest()
+    installed = str(state.get("module") or "none")
+    left = ", ".join(sorted(key.partition(".")[2] for key in state if key.startswith("permissive.")))
+    try:
+        count = str(sum(concerns(d) for d in facts[DENIALS].denials))
+    except Unreadable as why:
+        count = str(why)
+    return Stands(
+        facts.host.name, kernel(state), str(state.get("config")), str(state.get("context")).split(":")[2] if ":" in str(state.get("context")) else "no server",
+        left or "none", f"{MODULE} {built}" if installed == digest else installed[:12], count,
+    )  # fmt: skip
+
+
+# learn -----------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What learning takes. `plan`: labels and the watched domain; the rehearsal restarts are counted apart from its own."""
+
+    plan: Plan
+    rehearsal: Rehearsal
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    run: str
+    trials: tuple[Trial, ...]
+    book: Book
+    new: tuple[str, ...]
+
+
+async def prepare(desk: Desk, chosen: Sequence[str] = ()) -> Prepared:
+    """Reads only. Raises Blind where a host lacks a tool, Unsafe where no host has SELinux."""
+    snapshot = await _seen(desk)
+    watched, notes = concerned(snapshot, desk.limit)
+    steps: list[Step] = []
+    for facts in watched:
+        may_change(facts)
+        facts[DENIALS]  # a log that is full or damaged is said now, and not after a restart
+        steps += widen(facts, watched=True, shown=True)
+    ordered = tuple(waves(steps, order_of(snapshot)))
+    made = Plan(desk.cluster.name, "", (TIP,), Rung.READY, ordered)
+    found, skipped = _events(watched, snapshot, chosen)
+    return Prepared(made, Rehearsal(snapshot, watched, in_order(snapshot, found)), skipped, notes)
+
+
+def _events(
+    watched: Sequence[HostFacts], snapshot: Snapshot, chosen: Sequence[str]
+) -> tuple[list[tuple[HostFacts, Event]], tuple[Skipped, ...]]:
+    found: list[tuple[HostFacts, Event]] = []
+    skipped: list[Skipped] = []
+    for facts in watched:
+        for one in events(facts, snapshot, chosen):
+            if isinstance(one, Skipped):
+                skipped.append(one)
+            else:
+                found.append((facts, one))
+    return found, tuple(skipped)
+
+
+async def learn(desk: Desk, path: Path, made: Prepared, told: Told) -> Learning:
+    """The hosts are left watched; what they are silent about is silent again. Raises Unsafe where the way there refuses."""
+    permitted(desk, Orders())
+    run = new_run()
+    if made.plan.waves:
+        ended = await _carried(desk, made.plan, run, run, told)
+        if ended:
+            raise Unsafe(f"nothing was rehearsed: {ended}")
+    try:
+        trials = await rehearse(desk, made.rehearsal, run, told)
+    finally:
+        await _silent(desk, made.rehearsal.watched, run, told)
+    old = files.read_if_there(path)
+    grounds: Mapping[str, Ground] = {facts.host.name: ground(facts) for facts in made.rehearsal.watched}
+    found = rules([one for trial in trials for one in trial.caught], grounds)
+    counts = {f"{trial.event}@{trial.host}": len(trial.caught) for trial in trials if not trial.failed}
+    book = merge(old, found, counts)
+    files.write([(path, files.render(book))])
+    return Learning(run, trials, book, tuple(name for name in book.rules if name not in old.rules))
+
+
+async def _silent(desk: Desk, watched: Sequence[HostFacts], run: str, told: Told) -> None:
+    from galvan.app.hands import hands
+
+    async with hands(desk, run, desk.authorities()) as ssh:
+        for facts in watched:
+            store = str(facts[STATE].get("store"))
+            back = sh("[ ! -e {{flag}} ] || semodule -B", flag=f"{store}/disable_dontaudit")
+            await ssh.act(facts.host, Shell(back.text, limit=REBUILD), "rehearse")
+            told(facts.host.name, "harmless refusals are silent again")
+
+
+async def _carried(desk: Desk, made: Plan, run: str, attempt: str, told: Told) -> str:
+    """Why it ended before its end; empty where it is done."""
+    document = with_watch(to_document(made), BY_ID) | {"orders": Orders().document(), "started": time.time()}
+    for wave in document["waves"]:
+        wave["watch"] = []  # the events are the watch
+    ended = await carry(desk, made, document, run, attempt, told)
+    return "" if ended.status == "done" else f"{ended.status}: {ended.why}"
+
+
+# build -----------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Built:
+    version: int
+    changed: bool
+    rules: tuple[Rule, ...]
+    held: tuple[Rule, ...]
+    files: tuple[Path, ...]
+
+
+def build(folder: Path, accepted: frozenset[str] = frozenset()) -> Built:
+    """The module out of the book, beside it. Raises BadInput where a name that was taken is none of the book's."""
+    path = book_of(folder)
+    book = files.read(path)
+    if unknown := sorted(name for name in accepted if name not in book.rules):
+        raise BadInput(
+            f"there is no rule {unknown[0]} in {path}; held back are: {', '.join(r.name for r in held(book)) or 'none'}"
+        )
+    taken = {
+        name: replace(rule, answer=Answer.ALLOW) if name in accepted else rule for name, rule in book.rules.items()
+    }
+    book = replace(book, rules=taken)
+    digest = modules.digest(book)
+    text = folder / f"{MODULE}.cil"
+    changed = digest != book.digest or not text.is_file()
+    book = replace(book, version=book.version + changed, digest=digest)
+    places = (path, text, folder / f"{MODULE}.te")
+    if changed or accepted:
+        texts = (files.render(book), modules.cil(book, book.version), modules.te(book, book.version))
+        files.write(zip(places, texts, strict=True))
+    return Built(book.version, bool(changed), modules.granted(book), held(book), places)
+
+
+def held(book: Book) -> tuple[Rule, ...]:
+    return tuple(rule for _, rule in sorted(book.rules.items()) if rule.answer is Answer.HOLD)
+
+
+def forget(folder: Path) -> tuple[Path, ...]:
+    """What was learnt and built is set aside, not destroyed; what is installed on hosts stays until `galvan rollback`."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    found = [path for path in (book_of(folder), folder / f"{MODULE}.cil", folder / f"{MODULE}.te") if path.exists()]
+    return tuple(path.rename(path.with_name(f"{path.name}.{stamp}")) for path in found)
+
+
+# enforce ---------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Enforcing:
+    plan: Plan
+    rehearsal: Rehearsal
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    """`refused`: what was refused in an event; then all hosts are as they were before."""
+
+    run: str
+    trials: tuple[Trial, ...]
+    why: str
+
+
+async def prepare_enforcing(desk: Desk, accepted: frozenset[str], chosen: Sequence[str] = ()) -> Enforcing:
+    """Reads only. Raises Unsafe where something would be refused that nobody took by name."""
+    made, seen = await make_plan(alone(desk), Rung.ENFORCED)
+    if made.refused:
+        raise Unsafe("; ".join(made.refused.values()))
+    if left := [i for i in made.impact if i.who not in accepted]:
+        raise Unsafe("not enforced: " + "; ".join(f"{i.who} on {i.host}: {i.what} ({i.evidence})" for i in left))
+    watched, notes = concerned(seen.snapshot, frozenset())
+    found, skipped = _events(watched, seen.snapshot, chosen)
+    return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found)), skipped, notes)
+
+
+async def enforce(desk: Desk, made: Enforcing, told: Told) -> Enforced:
+    """Host by host: its waves, then its events again. Where anything is refused, every host goes back to where it was."""
+    permitted(desk, Orders())
+    run, trials, why = new_run(), list[Trial](), ""
+    early = [wave for wave in made.plan.waves if wave.stage is Stage.LABEL]
+    hosts = list(dict.fromkeys(facts.host.name for facts, _ in made.rehearsal.events))
+    parts: list[tuple[str, Sequence[Wave]]] = [("", early)] if early else []
+    parts += [(name, [w for w in made.plan.waves if w.host == name and w not in early]) for name in hosts]
+    for number, (name, mine) in enumerate(parts, 1):
+        if mine:
+            part = replace(made.plan, waves=tuple(mine))
+            why = await _carried(desk, part, run, run if number == 1 else f"{run}.{number}", told)
+        if not why and name:
+            why = await _again(desk, made, name, run, trials, told)
+        if why:
+            await _back(desk, made, run, told)
+            return Enforced(run, tuple(trials), why)
+    return Enforced(run, tuple(trials), "")
+
+
+async def _again(desk: Desk, made: Enforcing, name: str, run: str, trials: list[Trial], told: Told) -> str:
+    facts = next(f for f in made.rehearsal.watched if f.host.name == name)
+    mine = replace(made.rehearsal, events=tuple(pair for pair in made.rehearsal.events if pair[0] is facts))
+    try:
+        found = await rehearse(desk, mine, run, told, strict=True)
+    except GalvanError as why:
+        await eased(desk, facts, run, told)
+        return str(why)
+    trials += found
+    if bad := next((t for t in found if t.failed or t.caught), None):
+        await eased(desk, facts, run, told)
+        said = sorted(
+            {
+                f"{c.denial.process} {'/'.join(sorted(c.denial.permissions))} {c.denial.object} ({c.denial.rule}) on {c.host}"
+                for c in bad.caught
+            }
+        )
+        return f"{bad.event} on {bad.host}: {bad.failed or 'refused'}: {'; '.join(said[:5])}"
+    return ""
+
+
+async def _back(desk: Desk, made: Enforcing, run: str, told: Told) -> None:
+    """Raises NotHealed where the way back itself fails: then the text of the rollback says which host is left how."""
+    try:
+        run, back = await way_down(alone(desk), run)
+    except BadInput:
+        return  # nothing had been changed yet
+    ended = await rollback(alone(desk), run, back, told)
+    if ended.status != "done":
+        raise Unsafe(f"the way back ended {ended.status}: {ended.why}. galvan rollback {run} goes on with it")
