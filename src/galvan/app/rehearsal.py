@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from galvan.app.change import crew_of
 from galvan.app.desk import Desk
@@ -23,12 +23,14 @@ from galvan.engine.choreography import DRAINED
 from galvan.engine.gates import Crew, synced
 from galvan.engine.gather import gather
 from galvan.engine.rehearse import bounced
-from galvan.model import GalvanError, Host, HostFacts, NotHealed, Restart, Snapshot, Unreadable, Unsafe
+from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Snapshot, Unreadable, Unsafe
 from galvan.tips.selinux.audit import Log, concerns, log, query
 from galvan.tips.selinux.events import Event, Pass
 from galvan.tips.selinux.review import Caught
 
 Told = Callable[[str, str], None]
+COPY = 4 * 3600
+"""Seconds that a start may take which brings a full copy."""
 WRITTEN = 2.0
 """Seconds that a record may be on its way from the kernel to the log."""
 
@@ -137,7 +139,7 @@ async def _pass(facts: HostFacts, one: Pass, snapshot: Snapshot, crew: Crew, wav
 
 
 def restart_of(facts: HostFacts, crew: Crew) -> Restart:
-    return Restart(len(crew.cluster.having(*MEMBERS)), text(facts[INSTALL], "unit"))
+    return Restart(len(crew.cluster.having(*MEMBERS)), text(facts[INSTALL], "unit"), limit=COPY)
 
 
 async def _whole(host: Host, facts: HostFacts, crew: Crew, failed: str) -> None:
@@ -157,10 +159,6 @@ async def eased(desk: Desk, facts: HostFacts, run: str, told: Told) -> None:
             sh("systemctl is-active -q {{unit}} || echo down", unit=text(facts[INSTALL], "unit")),
             "rehearse",
         ):
-            from dataclasses import replace
-
-            from galvan.model import How
-
             try:
                 await ssh.act(facts.host, replace(restart_of(facts, crew), how=How.START), "rehearse")
             except GalvanError as why:

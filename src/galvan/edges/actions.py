@@ -16,7 +16,6 @@ from galvan.model import How, PutFile, Restart, RestoreFile, Shell, Sql
 
 HOME = "/var/lib/galvan"
 STOP_LIMIT = 120
-START_LIMIT = 180
 REFUSED = 75
 """Exit status of a restart whose gate refused: nothing was stopped."""
 
@@ -73,7 +72,7 @@ def restart(action: Restart, run: str) -> str:
     }
     return sh(
         _PRELUDE + parts[action.how], unit=action.unit, gate=_SAYS, want=f"Primary 4 {action.members} 0",
-        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=START_LIMIT, refused=REFUSED,
+        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=action.limit, refused=REFUSED,
     ).text  # fmt: skip
 
 

@@ -60,7 +60,7 @@ class SshReader:
 
     async def _ask(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         mark = secrets.token_hex(8)
-        out, err, _ = await self._connections.exec(host, script.render(facts, mark), script.LIMIT * 4.0)
+        out, err, _ = await self._connections.exec(host, script.render(facts, mark), script.LIMIT * 9.0)
         return script.read(facts, mark, out, err)
 
 
@@ -110,7 +110,7 @@ class Ssh(SshReader):
                 return actions.restore(action, self._run), 60.0
             case Restart():
                 text = garb.restart(action, self._run) if action.unit == UNIT else actions.restart(action, self._run)
-                return text, actions.STOP_LIMIT + actions.START_LIMIT + 60.0
+                return text, actions.STOP_LIMIT + action.limit + 60.0
 
     async def _content(self, host: Host, action: PutFile) -> str:
         match action.content:

@@ -4,12 +4,12 @@ from galvan.cluster.facts import VARIABLES
 from galvan.model import Tip
 from galvan.tips.selinux import checks, impact, proofs, steps
 from galvan.tips.selinux.audit import DENIALS
-from galvan.tips.selinux.facts import CONFIG_FILE, LABELS, PATHS, STATE, WRONG
+from galvan.tips.selinux.facts import CONFIG_FILE, LABELS, PATHS, PORTS, STATE
 
 TIP = Tip(
     id="selinux",
     title="Confine the server by SELinux or AppArmor",
-    facts=(VARIABLES, STATE, LABELS, WRONG, PATHS, CONFIG_FILE, DENIALS),
+    facts=(VARIABLES, STATE, PORTS, LABELS, PATHS, CONFIG_FILE, DENIALS),
     checks=checks.CHECKS,
     mend=steps.mend,
     impact=impact.impact,

@@ -110,11 +110,23 @@ def _selinux(row: str, paths: dict[str, str]) -> Denial:
         or number
         or fields.get("capability", "")
     )
+    kind, source = fields["tclass"].rstrip("'"), _kind(fields["scontext"], row)
     return Denial(
         float(when.group(1)), int(when.group(2)), frozenset(what.group(2).split()), _word(fields.get("comm", "?")),
-        _kind(fields["scontext"], row), _kind(fields["tcontext"], row), fields["tclass"].rstrip("'"), _word(path),
-        fields.get("permissive", "0").rstrip("'") != "1",
+        source, _target(fields["tcontext"], source, kind, row), kind, _word(path), fields.get("permissive", "0").rstrip("'") != "1",
     )  # fmt: skip
+
+
+ANY_PROGRAM = "domain"
+"""The name that every policy has for all programs together."""
+
+
+def _target(context: str, source: str, kind: str, row: str) -> str:
+    """What `ps` sees of a program under /proc carries the program's own type. Which programs run is another matter each day, so they
+    are one target; Red Hat's policy of the server lets it look at all of them for the same reason."""
+    target = _kind(context, row)
+    seen_by_ps = kind in ("dir", "file", "lnk_file") and context.split(":")[1] != "object_r"
+    return ANY_PROGRAM if seen_by_ps and target != source else target
 
 
 def _apparmor(row: str) -> Denial:

@@ -19,7 +19,7 @@ from galvan.model import (
 )
 from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import DENIALS, concerns
-from galvan.tips.selinux.facts import LABELS, STATE, domain, kernel, port_label
+from galvan.tips.selinux.facts import LABELS, PORTS, STATE, domain, kernel, labels_of, port_label
 from galvan.tips.selinux.module import version_of
 from galvan.tips.selinux.places import PORT_TYPE, ports, strange
 
@@ -98,7 +98,9 @@ def port_labels(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 def mislabelled(facts: HostFacts) -> list[tuple[str, int, str, str]]:
-    found = [(kind, port, what, port_label(facts[STATE], kind, port)) for kind, port, what in ports(facts)]
+    policy, own = facts[PORTS], facts[STATE]
+    known: State = {**own, **policy}
+    found = [(kind, port, what, port_label(known, kind, port)) for kind, port, what in ports(facts)]
     return [one for one in found if one[3] != PORT_TYPE]
 
 
@@ -108,7 +110,10 @@ def file_labels(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     server's: once SELinux enforces, the server cannot read its data, its log or its key."""
     if said := running(facts[STATE]):
         return said
-    bad = [f"{path} is {kind}, and should be {good}" for path, kind, good in (*facts[LABELS].wrong, *strange(facts))]
+    bad = [
+        f"{path} is {kind}, and should be {good}"
+        for path, kind, good in (*labels_of(facts[LABELS]).wrong, *strange(facts))
+    ]
     more = f" and {len(bad) - 4} more" if len(bad) > 4 else ""
     return holds(
         not bad, "; ".join(bad[:4]) + more if bad else "as the policy has them", "labels that the server may use"

@@ -7,7 +7,22 @@ import re
 from galvan.model.denials import Rule
 
 _WRITES = frozenset(
-    ["write", "append", "create", "unlink", "rename", "setattr", "link", "add_name", "remove_name", "rmdir", "reparent", "relabelfrom", "relabelto", "mounton"]
+    [
+        "write",
+        "append",
+        "create",
+        "unlink",
+        "rename",
+        "setattr",
+        "link",
+        "add_name",
+        "remove_name",
+        "rmdir",
+        "reparent",
+        "relabelfrom",
+        "relabelto",
+        "mounton",
+    ]
 )
 _MEMORY = {"execmem": "memory that is written and then run", "execstack": "a stack that can be run", "execheap": "a heap that can be run",
            "execmod": "a changed file that is run"}  # fmt: skip
@@ -18,7 +33,22 @@ _SYSTEM = re.compile(
     r"(etc|bin|lib|ld_so|usr|boot|root|shell_exec|selinux_config|policy_config|semanage_store|default_context|file_context|cron_spool|system_cron_spool|\w+_unit|systemd_unit|sysctl\w*|proc|security|var_spool)_t"
 )
 _PRIVILEGES = frozenset(
-    ["sys_admin", "sys_module", "sys_rawio", "sys_ptrace", "sys_boot", "mac_admin", "mac_override", "net_admin", "audit_control", "audit_write", "setfcap", "syslog", "bpf", "perfmon"]
+    [
+        "sys_admin",
+        "sys_module",
+        "sys_rawio",
+        "sys_ptrace",
+        "sys_boot",
+        "mac_admin",
+        "mac_override",
+        "net_admin",
+        "audit_control",
+        "audit_write",
+        "setfcap",
+        "syslog",
+        "bpf",
+        "perfmon",
+    ]
 )
 _WIDE = re.compile(r"(port|unreserved_port|ephemeral_port|reserved_port|hi_reserved_port|generic_port)_t")
 _CONTROL = frozenset(

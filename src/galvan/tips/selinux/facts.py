@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from galvan.cluster.facts import lines, pairs
-from galvan.model import Fact, Shell, Sql, State, Unreadable
+from galvan.model import Fact, Shell, Sql, State, Unreadable, Value
 
 MODULE = "galvan_galera"
 TOOLS = "semanage semodule restorecon matchpathcon chcon ausearch audit2allow checkmodule apparmor_parser aa-enforce"
@@ -31,7 +31,7 @@ STATE: Fact[State] = Fact(
         "[ -e $k/enforce ] || [ -e $a ] || exit 0\n"
         "echo policy=$t store=$s | tr ' ' '\\n'\n"
         f"for c in {TOOLS}; do command -v $c >/dev/null && echo has-$c=yes || echo has-$c=no; done\n"
-        'if [ -n "$p" ]; then echo context=$(tr -d "\\0" </proc/$p/attr/current) exe=$(readlink /proc/$p/exe); else echo context= exe=; fi | tr " " "\\n"\n'
+        'if [ -n "$p" ]; then echo context=$(tr -d "\\0" </proc/$p/attr/current); echo exe=$(readlink /proc/$p/exe); else echo context=; echo exe=; fi\n'
         "[ -e $k/enforce ] || exit 0\n"
         'e=$(readlink /proc/${p:-0}/exe || command -v mariadbd || command -v mysqld); echo binary=$(stat -c %C "$e" 2>/dev/null)\n'
         'for m in "$s"/modules/[0-9]*/permissive_*; do [ -d "$m" ] && m=${m#"$s"/modules/} && echo permissive.${m#*/permissive_}=${m%%/*}; done\n'
@@ -39,11 +39,22 @@ STATE: Fact[State] = Fact(
         f'm="$s/modules/400/{MODULE}/cil"; [ -e "$m" ] && echo module=$(z "$m" | sha256sum | cut -d " " -f 1)\n'
         "for b in $k/booleans/*mysql* $k/booleans/*daemons_use_t* $k/booleans/secure_mode_policyload; do [ -e $b ] && echo boolean.${b##*/}=$(cut -c 1 $b); done\n"
         "sed -n 's/^portcon \\([a-z]*\\) \\([0-9-]*\\) [^:]*:[^:]*:\\([^:]*\\).*/local.\\1.\\2=\\3/p' \"$s/ports.local\" 2>/dev/null\n"
-        'b="$s/modules/100/base/cil"; [ -e "$b" ] && z "$b" | sed -n \'s/^(portcon \\(tcp\\|udp\\) (*\\([0-9]*\\) *\\([0-9]*\\))* *([a-z_0-9]* [a-z_0-9]* \\([a-z0-9_]*\\) .*/port.\\1.\\2-\\3=\\4/p\'; true'
+        "true"
     ),
     lines,
 )
-"""Mode, domain, store, tools, and the labels of ports: `local.` is what an administrator set, `port.` is the policy's own."""
+"""Mode, domain, store, tools, and what an administrator said of ports (`local.`)."""
+PORTS: Fact[State] = Fact(
+    "selinux.ports",
+    Shell(
+        "[ -e /sys/fs/selinux/enforce ] || exit 0\n"
+        + _PLAIN
+        + _SERVER
+        + 'b="$s/modules/100/base/cil"; [ -e "$b" ] && z "$b" | sed -n \'s/^(portcon \\(tcp\\|udp\\) (*\\([0-9]*\\) *\\([0-9]*\\))* *([a-z_0-9]* [a-z_0-9]* \\([a-z0-9_]*\\) .*/port.\\1.\\2-\\3=\\4/p\'; true'
+    ),
+    lines,
+)
+"""The policy's own labels of ports (`port.`)."""
 
 
 def domain(state: State) -> str:
@@ -68,7 +79,7 @@ def kernel(state: State) -> str:
 
 
 def port_label(state: State, protocol: str, port: int) -> str:
-    """What the policy calls this port: an administrator's word first, then the policy's narrowest. Raises Unreadable.
+    """What the policy calls this port: an administrator's word first, then the policy's narrowest. `state`: STATE and PORTS together. Raises Unreadable.
 
     >>> port_label({"port.tcp.1024-65535": "unreserved_port_t", "port.tcp.4444-": "kerberos_port_t"}, "tcp", 4444)
     'kerberos_port_t'
@@ -100,26 +111,35 @@ class Labels:
     types: frozenset[str]
 
 
-def labels(output: str) -> Labels:
+def labelled(output: str) -> State:
     """Lines: `off`, or `at CONTEXT PATH`, `type NAME` and what restorecon would do."""
     if output.strip() == "off":
         raise Unreadable("the kernel runs no SELinux")
-    at: dict[str, str] = {}
-    wrong, types = [], set()
+    state: dict[str, Value] = {"wrong": 0}
     for line in output.splitlines():
         word, _, rest = line.partition(" ")
         if word == "at":
             context, _, path = rest.partition(" ")
-            at[path] = _type(context)
+            state[f"at.{path}"] = _type(context)
         elif word == "type":
-            types.add(rest)
+            state[f"type.{rest}"] = ""
         elif line.startswith("Would relabel ") and " from " in line:
             path, _, change = line.removeprefix("Would relabel ").rpartition(" from ")
             before, _, after = change.partition(" to ")
-            wrong.append((path, _type(before), _type(after)))
-    if "mysqld_db_t" not in types:
+            state[f"wrong.{path}"] = f"{_type(before)} {_type(after)}"
+            state["wrong"] = int(str(state["wrong"])) + 1
+    if "type.mysqld_db_t" not in state:
         raise Unreadable("the policy's file_contexts names no label of the server's")
-    return Labels(at, tuple(wrong), frozenset(types))
+    return state
+
+
+def labels_of(state: State) -> Labels:
+    said = [(key.partition(".")[0], key.partition(".")[2], str(value)) for key, value in state.items()]
+    return Labels(
+        {path: kind for word, path, kind in said if word == "at"},
+        tuple((path, *change.split(" ")) for word, path, change in said if word == "wrong" and path),  # type: ignore[misc]
+        frozenset(name for word, name, _ in said if word == "type"),
+    )
 
 
 def _type(context: str) -> str:
@@ -136,18 +156,13 @@ _LABELS = (
     + 'IFS=\'\n\'; for f in $(paths | sort -u); do [ -n "$f" ] && [ -e "$f" ] || continue; echo "at $(stat -c %C "$f") $f"; set -- "$@" "$f"; done\n'
     + "unset IFS; grep -oh 'mysqld_[a-z_]*_t' /etc/selinux/$t/contexts/files/file_contexts* 2>/dev/null | sort -u | sed 's/^/type /'\n"
 )
-LABELS: Fact[Labels] = Fact(
-    "selinux.labels", Shell(_LABELS + '[ $# -eq 0 ] || restorecon -n -v -R -- "$@" 2>/dev/null; true'), labels
+LABELS: Fact[State] = Fact(
+    "selinux.labels",
+    Shell(_LABELS + '[ $# -eq 0 ] || restorecon -n -v -R -- "$@" 2>/dev/null; true'),
+    labelled,
 )
-WRONG: Fact[State] = Fact(
-    "selinux.wrong",
-    LABELS.query,
-    lambda output: {
-        "wrong": len(labels(output).wrong),
-        **{f"at.{path}": kind for path, kind in labels(output).at.items()},
-    },
-)
-"""The same, as what a step reads: how many files do not carry the label that the policy has for them."""
+
+
 PATHS: Fact[State] = Fact(
     "selinux.paths",
     Sql(

@@ -8,7 +8,7 @@ from galvan.model import HostFacts, Impact, Role, Snapshot
 from galvan.model.denials import Answer, Denial
 from galvan.tips.selinux.audit import DENIALS, concerns
 from galvan.tips.selinux.checks import running
-from galvan.tips.selinux.facts import LABELS, PATHS, STATE, kernel
+from galvan.tips.selinux.facts import LABELS, PATHS, STATE, kernel, labels_of
 from galvan.tips.selinux.module import covers
 from galvan.tips.selinux.places import ports
 from galvan.tips.selinux.review import Caught, Ground, rules
@@ -58,7 +58,7 @@ def _refused(facts: HostFacts, noted: list[Denial], learnt: str) -> Iterator[Imp
 
 def ground(facts: HostFacts) -> Ground:
     """What answers on this host may use. Raises Unreadable."""
-    labels, state = facts[LABELS], facts[STATE]
+    labels, state = labels_of(facts[LABELS]), facts[STATE]
     booleans = frozenset(key.partition(".")[2] for key in state if key.startswith("boolean."))
     return Ground(facts[PATHS], labels.at, labels.types, booleans, frozenset(port for _, port, _ in ports(facts)))
 

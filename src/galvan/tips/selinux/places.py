@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.health import text
 from galvan.model import HostFacts, State
-from galvan.tips.selinux.facts import LABELS, PATHS, Labels
+from galvan.tips.selinux.facts import LABELS, PATHS, labels_of
 
 PORT_TYPE = "mysqld_port_t"
 _USUAL = {"data": ("mysqld_db_t",), "log": ("mysqld_log_t", "mysqld_db_t"), "options": ("mysqld_etc_t", "etc_t"), "keys": ("cert_t", "mysqld_etc_t"),
@@ -64,7 +64,7 @@ def purpose_of(path: str, paths: State, at: Mapping[str, str]) -> str:
 
 def strange(facts: HostFacts) -> Iterator[tuple[str, str, str]]:
     """Places whose label is none that the server may use: path, label, the one to give. Raises Unreadable."""
-    labels = facts[LABELS]
+    labels = labels_of(facts[LABELS])
     told = {path for path, _, _ in labels.wrong}
     for place in dict.fromkeys(places(facts[PATHS], labels.at)):
         kind, good = labels.at.get(place.path), wanted(place.purpose, labels.types)
@@ -95,7 +95,3 @@ def ports(facts: HostFacts) -> Iterator[tuple[str, int, str]]:
     yield "tcp", int(ist) if ist.isdigit() else group + 1, "incremental transfers"
     sst = str(seen.get("wsrep_sst_receive_address") or "").rpartition(":")[2]
     yield "tcp", int(sst) if sst.isdigit() else 4444, "full transfers"
-
-
-def labels_of(facts: HostFacts) -> Labels:
-    return facts[LABELS]

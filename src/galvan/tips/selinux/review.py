@@ -104,7 +104,10 @@ def says(rule: Rule) -> str:
     if kind.startswith("capability"):
         return f"{who} uses the privilege {', '.join(sorted(rule.permissions))}"
     verbs = " and ".join(sorted({_VERBS.get(p, p) for p in rule.permissions}))
-    shown = sorted(_template(thing) for thing in rule.objects)[:4]
+    if target == "domain":
+        return f"{who} looks at which programs run ({', '.join(sorted(rule.permissions))})"
+    whole = [thing for thing in rule.objects if thing.startswith("/")] or rule.objects
+    shown = sorted({_template(thing) for thing in whole})[:4]
     what = ", ".join(dict.fromkeys(shown)) or f"a {kind}"
     if kind.endswith("_socket") and rule.permissions & {"name_bind", "name_connect"}:
         return f"{who} {verbs} {kind.partition('_')[0]} port {what}"

@@ -28,7 +28,7 @@ from galvan.model import (
 )
 from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.checks import HOME, mislabelled
-from galvan.tips.selinux.facts import CONFIG_FILE, LABELS, MODULE, STATE, WRONG, domain, kernel
+from galvan.tips.selinux.facts import CONFIG_FILE, LABELS, MODULE, PORTS, STATE, domain, kernel, labels_of
 from galvan.tips.selinux.module import switched_on, version_of
 from galvan.tips.selinux.places import PORT_TYPE, pattern, strange
 
@@ -97,22 +97,22 @@ def widen(facts: HostFacts, watched: bool, shown: bool = False) -> Iterator[Step
         said += [f"{HOME} refuses nothing" for key in want if key.startswith("permissive")]
         said += ["silent denials are shown" for key in want if key == "dontaudit"]
         yield Step(
-            f"selinux.widen@{host}", TIP, host, Stage.LABEL, STATE, before, want, (_import(state, before, want),),
-            (_import(state, want, before),), f"one policy transaction: {'; '.join(said)}",
+            f"selinux.widen@{host}", TIP, host, Stage.LABEL, STATE, before, want, (_import(facts, before, want),),
+            (_import(facts, want, before),), f"one policy transaction: {'; '.join(said)}",
         )  # fmt: skip
     yield from _labelled(facts)
 
 
-def _import(state: State, seen: State, want: State) -> Shell:
+def _import(facts: HostFacts, seen: State, want: State) -> Shell:
     """From what is seen to what is wanted, each line only where it is not so yet: harmless when done twice."""
     script = _IMPORT
-    values: dict[str, str | int | Sequence[str]] = {"store": str(state.get("store"))}
+    values: dict[str, str | int | Sequence[str]] = {"store": str(facts[STATE].get("store"))}
     for number, (key, value) in enumerate(want.items()):
         kind, _, rest = key.partition(".")
         if kind == "local":
             protocol, _, port = rest.partition(".")
             values |= {f"p{number}": protocol, f"n{number}": port, f"t{number}": str(value or seen.get(key))}
-            known = seen.get(key) or f"port.{protocol}.{port}-" in state
+            known = seen.get(key) or f"port.{protocol}.{port}-" in facts[PORTS]
             test, verb = ("!", f"-{'m' if known else 'a'} -t {{{{t{number}}}}}") if value else ("", "-d")
             script += f"{test} is {{{{p{number}}}}} {{{{n{number}}}}} {{{{t{number}}}}} && echo port {verb} -p {{{{p{number}}}}} {{{{n{number}}}}}\n"
         elif kind == "permissive":
@@ -143,7 +143,7 @@ mv {{kept}}/labels {{kept}}/labels.undone
 
 def _labelled(facts: HostFacts) -> Iterator[Step]:
     """What the policy has a label for gets it; a place of the server's own gets a line in the policy first."""
-    labels, host = facts[LABELS], facts.host.name
+    labels, host = labels_of(facts[LABELS]), facts.host.name
     own = [*strange(facts)]
     if not own and not labels.wrong:
         return
@@ -163,7 +163,7 @@ def _labelled(facts: HostFacts) -> Iterator[Step]:
     before: dict[str, Value] = {"wrong": len(labels.wrong), **{f"at.{path}": kind for path, kind, _ in own}}
     said = [f"{path} becomes {good}" for path, _, good in (*own, *labels.wrong)]
     yield Step(
-        f"selinux.labels@{host}", TIP, host, Stage.LABEL, WRONG, before, want, (Shell(do, limit=REBUILD),), (Shell(undo, limit=REBUILD),),
+        f"selinux.labels@{host}", TIP, host, Stage.LABEL, LABELS, before, want, (Shell(do, limit=REBUILD),), (Shell(undo, limit=REBUILD),),
         "; ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else ""),
     )  # fmt: skip
 
