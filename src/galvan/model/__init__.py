@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         Login,
         Outcome,
         Proof,
+        Question,
         Result,
         Scan,
         Served,
@@ -147,6 +148,7 @@ __all__ = [
     "ProviderOption",
     "PutFile",
     "Query",
+    "Question",
     "Reach",
     "Reader",
     "Remote",
@@ -196,7 +198,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Host Opening Pair Policy ProbeAccount Risk Role SecretRef Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Result Scan Served Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Question Result Scan Served Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 
