@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         Result,
         Scan,
         Served,
+        Transfer,
         Trial,
         Weight,
         weigh,
@@ -173,6 +174,7 @@ __all__ = [
     "State",
     "Step",
     "Tip",
+    "Transfer",
     "Trial",
     "Unreachable",
     "Unreadable",
@@ -198,7 +200,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Host Opening Pair Policy ProbeAccount Risk Role SecretRef Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Question Result Scan Served Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Question Result Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

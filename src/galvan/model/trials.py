@@ -123,7 +123,21 @@ class Question:
     through: frozenset[int] = frozenset()
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
+
+    `ask`: `ran` (did it take place?), `wire` (what its ports carried, `marker` among it), `processes` (did a process or a log of
+    either end show the secret?), `account` (was it `user` that read the data at the donor?).
+    """
+
+    host: str
+    ask: str
+    marker: str = ""
+    user: str = ""
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer
 
 
 @dataclass(frozen=True, slots=True)
