@@ -12,6 +12,7 @@ from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
+from galvan.edges import asking
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -25,6 +26,7 @@ from galvan.model import (
     HostFacts,
     Listening,
     Outcome,
+    Question,
     Role,
     Scan,
     SecretRef,
@@ -54,6 +56,8 @@ class SshProber:
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
         if isinstance(attempt, Listening):
             return await self._listening(attempt)
+        if isinstance(attempt, Question):
+            return await self._question(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -113,6 +117,12 @@ class SshProber:
         said = f"socket.ssl={seen.get('provider.socket.ssl')}, listening at {seen.get('provider.gmcast.listen_addr')}"
         strict = seen.get("listener") == "ssl" and yes(str(seen.get("provider.socket.ssl")))
         return Trial(Outcome.ENCRYPTED if strict else Outcome.CLEAR, said)
+
+    async def _question(self, asked: Question) -> Trial:
+        try:
+            return asking.answer(asked, await self._run(asked.host, asking.script(asked)))
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
 
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)

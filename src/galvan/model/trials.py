@@ -110,7 +110,20 @@ class Scan:
     protocol: str = "tcp"
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A statement at the server of `host`, as an administrator would type it there. It changes nothing even where it is let through.
+
+    REFUSED by an error of `refusals`; let in also by an error of `through`, which only comes to whom no refusal stopped.
+    """
+
+    host: str
+    statement: str
+    refusals: frozenset[int]
+    through: frozenset[int] = frozenset()
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question
 
 
 @dataclass(frozen=True, slots=True)
