@@ -29,6 +29,7 @@ from galvan.model import (
     Outcome,
     Question,
     Role,
+    Runnable,
     Scan,
     SecretRef,
     Sql,
@@ -45,6 +46,11 @@ _SCHEMA = (
 )
 
 Rehearse: TypeAlias = Callable[[str], Coroutine[None, None, witness.Recorded]]
+_RUNNABLE = """
+set -- {{programs}}
+setpriv --reuid {{user}} --regid {{user}} --init-groups sh -c '
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin; for p; do command -v "$p"; done; true' sh "$@"
+"""
 
 
 class SshProber:
@@ -68,6 +74,8 @@ class SshProber:
             return await self._question(attempt)
         if isinstance(attempt, Transfer):
             return await self._transfer(attempt)
+        if isinstance(attempt, Runnable):
+            return await self._runnable(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -146,6 +154,21 @@ class SshProber:
             return witness.judged(asked, await self._rehearsed[asked.host])
         except Unreadable as why:
             return Trial(Outcome.DEAD, str(why))
+
+    async def _runnable(self, asked: Runnable) -> Trial:
+        script = sh(_RUNNABLE, user=asked.user, programs=asked.programs).text
+        try:
+            out, err, code = await self._ssh.exec(self._host(asked.host), script, 30.0)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        if code:
+            return Trial(Outcome.DEAD, f"{asked.host}: nobody could become {asked.user}: {err.strip()}")
+        found = out.split()
+        return Trial(
+            Outcome.ACCEPTED if found else Outcome.REFUSED,
+            f"{asked.user} on {asked.host} can run {', '.join(found)}" if found
+            else f"{asked.user} on {asked.host} can run none of {', '.join(asked.programs)}",
+        )  # fmt: skip
 
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)

@@ -137,7 +137,19 @@ class Transfer:
     user: str = ""
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """Would the host's server find any of these programs and run it, as the shell does that it asks? As the server's user,
+    on the PATH of a unit of systemd; none of them is run."""
+
+    host: str
+    programs: tuple[str, ...]
+    user: str = "mysql"
+
+
+Attempt: TypeAlias = (
+    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Runnable
+)
 
 
 @dataclass(frozen=True, slots=True)
