@@ -171,6 +171,18 @@ def test_a_stranger_at_the_joiners_port_neither_reads_nor_ends_it(transfers: Ope
     assert holds_the_marker("db3")
 
 
+def test_without_its_key_the_script_ends_and_opens_nothing(transfers: Operator) -> None:
+    lines = "[sst]\\ntca=/etc/mysql/galvan/cluster/ca.pem\\ntcert=/etc/mysql/galvan/cluster/cert.pem\\n"
+    said = lab.execute(
+        "db1",
+        f"printf '{lines}' >/tmp/lacking.cnf; mkdir -p /tmp/nowhere\n"
+        "timeout 20 wsrep_sst_secure_rsync --role joiner --address 127.0.0.1:4999 --datadir /tmp/nowhere --defaults-file /tmp/lacking.cnf "
+        "--parent $$ --a-new-one 7 2>&1; echo ended $?; ss -Hltn 'sport = :4999'; ls -A /tmp/nowhere; rm -r /tmp/nowhere",
+    )
+    assert "key, certificate and authority are needed" in said
+    assert said.rstrip().endswith("ended 22"), said
+
+
 def filled(megabytes: int) -> None:
     """Incompressible rows, so that a transfer lasts."""
     lab.execute(
