@@ -9,20 +9,19 @@ from pathlib import Path
 
 from galvan.app.change import BY_ID, Told, carry, new_run
 from galvan.app.desk import Desk, look
+from galvan.app.living import Rehearsal, Trial, in_order, rehearse
 from galvan.app.orders import Orders, permitted
-from galvan.app.planning import make_plan, order_of
-from galvan.app.rehearsal import Rehearsal, Trial, eased, in_order, rehearse
-from galvan.app.undo import rollback, way_down
+from galvan.app.planning import order_of
 from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import HOUSE, SESSIONS
-from galvan.cluster.order import Wave, waves
+from galvan.cluster.order import waves
 from galvan.cluster.quote import sh
 from galvan.cluster.upkeep import UPKEEP
 from galvan.edges import denials as files
 from galvan.engine.climb import with_watch
 from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
-from galvan.model import BadInput, GalvanError, HostFacts, Role, Rung, Shell, Snapshot, Stage, Step, Unreadable, Unsafe
+from galvan.model import BadInput, HostFacts, Role, Rung, Shell, Snapshot, Step, Unreadable, Unsafe
 from galvan.model.denials import Answer, Book, Rule
 from galvan.tips.selinux import module as modules
 from galvan.tips.selinux.audit import DENIALS, concerns
@@ -133,11 +132,11 @@ async def prepare(desk: Desk, chosen: Sequence[str] = ()) -> Prepared:
         steps += widen(facts, watched=True, shown=True)
     ordered = tuple(waves(steps, order_of(snapshot)))
     made = Plan(desk.cluster.name, "", (TIP,), Rung.READY, ordered)
-    found, skipped = _events(watched, snapshot, chosen)
+    found, skipped = tried(watched, snapshot, chosen)
     return Prepared(made, Rehearsal(snapshot, watched, in_order(snapshot, found)), skipped, notes)
 
 
-def _events(
+def tried(
     watched: Sequence[HostFacts], snapshot: Snapshot, chosen: Sequence[str]
 ) -> tuple[list[tuple[HostFacts, Event]], tuple[Skipped, ...]]:
     found: list[tuple[HostFacts, Event]] = []
@@ -156,7 +155,7 @@ async def learn(desk: Desk, path: Path, made: Prepared, told: Told) -> Learning:
     permitted(desk, Orders())
     run = new_run()
     if made.plan.waves:
-        ended = await _carried(desk, made.plan, run, run, told)
+        ended = await carried(desk, made.plan, run, run, told)
         if ended:
             raise Unsafe(f"nothing was rehearsed: {ended}")
     try:
@@ -183,7 +182,7 @@ async def _silent(desk: Desk, watched: Sequence[HostFacts], run: str, told: Told
             told(facts.host.name, "harmless refusals are silent again")
 
 
-async def _carried(desk: Desk, made: Plan, run: str, attempt: str, told: Told) -> str:
+async def carried(desk: Desk, made: Plan, run: str, attempt: str, told: Told) -> str:
     """Why it ended before its end; empty where it is done."""
     document = with_watch(to_document(made), BY_ID) | {"orders": Orders().document(), "started": time.time()}
     for wave in document["waves"]:
@@ -234,85 +233,3 @@ def forget(folder: Path) -> tuple[Path, ...]:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     found = [path for path in (book_of(folder), folder / f"{MODULE}.cil", folder / f"{MODULE}.te") if path.exists()]
     return tuple(path.rename(path.with_name(f"{path.name}.{stamp}")) for path in found)
-
-
-# enforce ---------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Enforcing:
-    plan: Plan
-    rehearsal: Rehearsal
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Enforced:
-    """`refused`: what was refused in an event; then all hosts are as they were before."""
-
-    run: str
-    trials: tuple[Trial, ...]
-    why: str
-
-
-async def prepare_enforcing(desk: Desk, accepted: frozenset[str], chosen: Sequence[str] = ()) -> Enforcing:
-    """Reads only. Raises Unsafe where something would be refused that nobody took by name."""
-    made, seen = await make_plan(alone(desk), Rung.ENFORCED)
-    if made.refused:
-        raise Unsafe("; ".join(made.refused.values()))
-    if left := [i for i in made.impact if i.who not in accepted]:
-        raise Unsafe("not enforced: " + "; ".join(f"{i.who} on {i.host}: {i.what} ({i.evidence})" for i in left))
-    watched, notes = concerned(seen.snapshot, frozenset())
-    found, skipped = _events(watched, seen.snapshot, chosen)
-    return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found)), skipped, notes)
-
-
-async def enforce(desk: Desk, made: Enforcing, told: Told) -> Enforced:
-    """Host by host: its waves, then its events again. Where anything is refused, every host goes back to where it was."""
-    permitted(desk, Orders())
-    run, trials, why = new_run(), list[Trial](), ""
-    early = [wave for wave in made.plan.waves if wave.stage is Stage.LABEL]
-    hosts = list(dict.fromkeys(facts.host.name for facts, _ in made.rehearsal.events))
-    parts: list[tuple[str, Sequence[Wave]]] = [("", early)] if early else []
-    parts += [(name, [w for w in made.plan.waves if w.host == name and w not in early]) for name in hosts]
-    for number, (name, mine) in enumerate(parts, 1):
-        if mine:
-            part = replace(made.plan, waves=tuple(mine))
-            why = await _carried(desk, part, run, run if number == 1 else f"{run}.{number}", told)
-        if not why and name:
-            why = await _again(desk, made, name, run, trials, told)
-        if why:
-            await _back(desk, made, run, told)
-            return Enforced(run, tuple(trials), why)
-    return Enforced(run, tuple(trials), "")
-
-
-async def _again(desk: Desk, made: Enforcing, name: str, run: str, trials: list[Trial], told: Told) -> str:
-    facts = next(f for f in made.rehearsal.watched if f.host.name == name)
-    mine = replace(made.rehearsal, events=tuple(pair for pair in made.rehearsal.events if pair[0] is facts))
-    try:
-        found = await rehearse(desk, mine, run, told, strict=True)
-    except GalvanError as why:
-        await eased(desk, facts, run, told)
-        return str(why)
-    trials += found
-    if bad := next((t for t in found if t.failed or t.caught), None):
-        await eased(desk, facts, run, told)
-        said = sorted(
-            {
-                f"{c.denial.process} {'/'.join(sorted(c.denial.permissions))} {c.denial.object} ({c.denial.rule}) on {c.host}"
-                for c in bad.caught
-            }
-        )
-        return f"{bad.event} on {bad.host}: {bad.failed or 'refused'}: {'; '.join(said[:5])}"
-    return ""
-
-
-async def _back(desk: Desk, made: Enforcing, run: str, told: Told) -> None:
-    """Raises NotHealed where the way back itself fails: then the text of the rollback says which host is left how."""
-    try:
-        run, back = await way_down(alone(desk), run)
-    except BadInput:
-        return  # nothing had been changed yet
-    ended = await rollback(alone(desk), run, back, told)
-    if ended.status != "done":
-        raise Unsafe(f"the way back ended {ended.status}: {ended.why}. galvan rollback {run} goes on with it")

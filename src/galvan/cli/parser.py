@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from galvan.cli.lbwords import statements
+from galvan.cli.options import limited, remembering, signing
 from galvan.cli.selinuxwords import confinement
 
 USAGE = 64
@@ -56,25 +57,6 @@ def _outage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _limited(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="HOSTS",
-        help="only these hosts: names, patterns, roles, groups (db*,!db3)",
-    )
-
-
-def _signing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--passphrase-file",
-        type=Path,
-        metavar="FILE",
-        help="passphrase of the authorities' keys (or GALVAN_PASSPHRASE_FILE)",
-    )
-
-
 def _running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
@@ -90,8 +72,8 @@ def _running(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="refuse the old way though this client still uses it (repeatable)",
     )
-    _remembering(parser)
-    _signing(parser)
+    remembering(parser)
+    signing(parser)
 
 
 def _pacing(parser: argparse.ArgumentParser) -> None:
@@ -105,15 +87,6 @@ def _pacing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outside-window", action="store_true", help="the policy's maintenance window does not hold")
 
 
-def _remembering(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--database",
-        default=os.environ.get("GALVAN_DATABASE"),
-        metavar="URL",
-        help="where runs are remembered (default: SQLite in the state directory)",
-    )
-
-
 def _apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it is the approval")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced", help="how high to climb")
@@ -123,7 +96,7 @@ def _apply(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="ask every gate now, say what would be done, change nothing"
     )
     parser.add_argument("--detailed-exitcode", action="store_true", help="with --check: 2 when there are changes")
-    _limited(parser)
+    limited(parser)
     parser.add_argument("--canary", default="", metavar="HOST", help="restart this host first, and watch how it goes")
     parser.add_argument(
         "--attest-backup", default="", metavar="'WHO, DAY'", help="who restored the backup of which day (YYYY-MM-DD)"
@@ -167,7 +140,7 @@ def _init(parser: argparse.ArgumentParser) -> None:
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
-    _limited(parser)
+    limited(parser)
     parser.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
     parser.add_argument("--all", action="store_true", help="show passes too")
 
@@ -178,13 +151,19 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     _outage(parser)
     parser.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
     parser.add_argument("--commands", action="store_true", help="print what a DBA would type on each host instead")
-    _limited(parser)
+    limited(parser)
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
-    _limited(parser)
+    limited(parser)
     parser.add_argument(
         "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
+    )
+    parser.add_argument(
+        "--force-sst",
+        default="",
+        metavar="HOST",
+        help="also stop this host, and let it get all its data anew (through the gates)",
     )
     parser.add_argument("--data", action="store_true", help="also compare all tables on all members (reads everything)")
     parser.add_argument(
@@ -214,8 +193,8 @@ def _node(parser: argparse.ArgumentParser) -> None:
 
 def _pki(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("status", "renew", "timer"))
-    _limited(parser)
-    _signing(parser)
+    limited(parser)
+    signing(parser)
     parser.add_argument("--all", action="store_true", help="renew also what is not due")
     timer = parser.add_argument_group("timer", "without one of the first two the units are printed")
     timer.add_argument("--install", action="store_true", help="put them into place on this machine and start the timer")
@@ -233,7 +212,7 @@ def _firewall(parser: argparse.ArgumentParser) -> None:
         metavar="CLOUD",
         help="export: terraform-aws, terraform-gcp, terraform-azure or terraform-openstack; compare: aws",
     )
-    _limited(parser)
+    limited(parser)
     live = parser.add_argument_group("compare")
     live.add_argument("--region", metavar="REGION", help="of AWS (default: as for its own tools)")
     live.add_argument("--endpoint-url", metavar="URL", help="ask this instead of AWS (or AWS_ENDPOINT_URL)")
@@ -244,14 +223,7 @@ def _firewall(parser: argparse.ArgumentParser) -> None:
 
 def _lb(parser: argparse.ArgumentParser) -> None:
     statements(parser)
-    _limited(parser)
-
-
-def _selinux(parser: argparse.ArgumentParser) -> None:
-    confinement(parser)
-    _limited(parser)
-    _remembering(parser)
-    _signing(parser)
+    limited(parser)
 
 
 def _lab(parser: argparse.ArgumentParser) -> None:
@@ -290,7 +262,7 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("prove the result from where an attacker would stand", _verify),
     "resume": ("go on with a run that was killed or stopped", _resume),
     "rollback": ("undo all that a run did, in reverse", _rollback),
-    "runs": ("list the runs", _remembering),
+    "runs": ("list the runs", remembering),
     "unlock": ("take the lock of a dead run off the hosts", _nothing),
     "checks": ("list the checks", _nothing),
     "explain": ("explain a check", _explain),
@@ -298,6 +270,6 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
-    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", _selinux),
+    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", confinement),
     "lab": ("a practice cluster of real hosts on this machine", _lab),
 }

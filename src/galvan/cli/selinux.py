@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from galvan.app import confinement
+from galvan.app import confinement, enforcing
 from galvan.app.desk import Desk
-from galvan.app.rehearsal import Rehearsal, Trial
+from galvan.app.living import Rehearsal, Trial
 from galvan.cli import GATE, INCOMPLETE, OK
 from galvan.cli.changes import agreed
 from galvan.cli.output import Output
@@ -137,13 +137,13 @@ def _build(words: argparse.Namespace, out: Output, desk: Desk) -> int:
 
 
 def _enforce(words: argparse.Namespace, out: Output, desk: Desk) -> int:
-    made = asyncio.run(confinement.prepare_enforcing(desk, frozenset(words.accept_impact), words.event))
+    made = asyncio.run(enforcing.prepare_enforcing(desk, frozenset(words.accept_impact), words.event))
     _shown(out, made.rehearsal, made.skipped, made.notes)
     for wave in made.plan.waves:
         out.line(f"{wave.phase.name.lower()} on {wave.host}: {'; '.join(step.title for step in wave.steps)}")
     if not words.auto_approve and not agreed(words, desk.cluster.name):
         return GATE
-    done = asyncio.run(confinement.enforce(desk, made, out.event))
+    done = asyncio.run(enforcing.enforce(desk, made, out.event))
     if out.json:
         out.document({"run": done.run, "events": _counts(done.trials), "refused": done.why})
     out.table(_events(done.trials))

@@ -38,11 +38,14 @@ from galvan.model import (
 
 OPTIONS: Key = ("mysqld", "wsrep_provider_options")
 _SHOWN = {"true": "YES", "yes": "YES"}
+LOADED = "plugin_load_add"
+"""The one option of which every line counts: what several tips load is one line of Galvan's."""
+_UNSHOWN = {LOADED, "file_key_management_filekey"}
 
 
 def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Step]:
     """Steps for every host that needs something, from PREPARE to REFUSE. Raises BadInput on contradicting needs."""
-    wanted = list(dict.fromkeys(_gathered(list(needs))))
+    wanted = list(dict.fromkeys(_joined(_gathered(list(needs)), snapshot)))
     for facts in snapshot.having(Role.DATABASE):
         mine = [need for need in wanted if need.host == facts.host.name]
         if mine:
@@ -60,6 +63,27 @@ def _gathered(needs: list[Setting | ProviderOption]) -> Iterator[Setting | Provi
     outage = any(need.stage is Stage.STOP_CLEAR for need in needs)
     for need in needs:
         yield replace(need, stage=Stage.STOP_CLEAR) if outage and need.stage is Stage.FIRST_RESTART else need
+
+
+def _joined(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Setting | ProviderOption]:
+    """Plug-ins that several ask for, and those that Galvan's file loads already, in one line."""
+    loads: dict[tuple[str, Stage], list[Setting]] = {}
+    for need in needs:
+        if isinstance(need, Setting) and need.name == LOADED and need.value:
+            loads.setdefault((need.host, need.stage), []).append(need)
+        else:
+            yield need
+    for (host, _), asked in loads.items():
+        there = snapshot.of(host)[OWN_CONFIG].get(("mysqld", LOADED))
+        names = [
+            name
+            for value in [there.value if there else "", *(str(n.value) for n in asked)]
+            for name in value.split(";")
+            if name
+        ]
+        yield replace(
+            asked[0], value=";".join(dict.fromkeys(names)), reason="; ".join(dict.fromkeys(n.reason for n in asked))
+        )
 
 
 def _agree(needs: list[Setting | ProviderOption]) -> None:
@@ -150,7 +174,9 @@ def _overlay(entries: Mapping[Key, Entry], needs: list[Setting | ProviderOption]
 def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     """What the server shows once it has started with these needs."""
     shown = {
-        n.name: n.value for n in needs if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live
+        n.name: n.value
+        for n in needs
+        if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live and n.name not in _UNSHOWN
     }
     if "ssl_cert" in shown:
         shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS

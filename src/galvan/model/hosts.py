@@ -142,6 +142,15 @@ class Balancing:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardening:
+    """What the tip `hardening` is asked for beyond what it does anyway."""
+
+    at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
+    vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
+    encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+
+
+@dataclass(frozen=True, slots=True)
 class Transfers:
     """How a member gets a full copy of the data (SST)."""
 
@@ -178,6 +187,7 @@ class Policy:
     firewall: Walls = Walls()
     load_balancer: Balancing = Balancing()
     sst: Transfers = Transfers()
+    hardening: Hardening = Hardening()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +200,9 @@ class Cluster:
     probe: ProbeAccount | None = None
     ssh_config: tuple[str, ...] = ()
     authorities: tuple[tuple[str, str], ...] = ()  # name and certificate (PEM) of the authorities kept here
+    escrow: tuple[
+        tuple[str, str], ...
+    ] = ()  # number and fingerprint of the keys of encryption at rest that are kept here
     learnt: str = ""  # the SELinux module that was built from what was learnt; it lies beside galvan.yaml
 
     def having(self, *roles: Role) -> tuple[Host, ...]:

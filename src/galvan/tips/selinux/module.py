@@ -61,7 +61,12 @@ def te(book: Book, version: int) -> str:
     for rule in rules:
         kinds.setdefault(rule.parts[2], set()).update(rule.permissions)
     types = sorted({part for rule in rules for part in rule.parts[:2]})
-    lines = [f"module {MODULE} {version}.0;", "", "require {", *(f"    {'attribute' if name == 'domain' else 'type'} {name};" for name in types)]
+    lines = [
+        f"module {MODULE} {version}.0;",
+        "",
+        "require {",
+        *(f"    {'attribute' if name == 'domain' else 'type'} {name};" for name in types),
+    ]
     lines += [f"    class {kind} {{ {' '.join(sorted(given))} }};" for kind, given in sorted(kinds.items())]
     lines += ["}", ""]
     for rule in rules:
