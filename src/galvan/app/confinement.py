@@ -23,11 +23,12 @@ from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, HostFacts, Role, Rung, Shell, Snapshot, Step, Unreadable, Unsafe
 from galvan.model.denials import Answer, Book, Rule
+from galvan.tips.selinux import apparmor
 from galvan.tips.selinux import module as modules
 from galvan.tips.selinux.audit import DENIALS, concerns
 from galvan.tips.selinux.checks import running
 from galvan.tips.selinux.events import Event, Skipped, events
-from galvan.tips.selinux.facts import MODULE, STATE, kernel
+from galvan.tips.selinux.facts import LEARNT, MODULE, STATE, kernel
 from galvan.tips.selinux.impact import ground
 from galvan.tips.selinux.review import Ground, merge, rules
 from galvan.tips.selinux.steps import REBUILD, TIP, may_change, widen
@@ -50,7 +51,7 @@ def concerned(snapshot: Snapshot, limit: frozenset[str]) -> tuple[tuple[HostFact
     """The hosts whose kernel runs SELinux, and a sentence about each other. Raises Unreadable, Unsafe where there is none."""
     found, notes = [], []
     for facts in snapshot.having(Role.DATABASE):
-        if said := running(facts[STATE]):
+        if not apparmor.at_work(facts[STATE]) and (said := running(facts[STATE])):
             notes.append(f"{facts.host.name} is left out: {said.seen}")
         elif not limit or facts.host.name in limit:
             found.append(facts)
@@ -127,9 +128,12 @@ async def prepare(desk: Desk, chosen: Sequence[str] = ()) -> Prepared:
     watched, notes = concerned(snapshot, desk.limit)
     steps: list[Step] = []
     for facts in watched:
-        may_change(facts)
         facts[DENIALS]  # a log that is full or damaged is said now, and not after a restart
-        steps += widen(facts, watched=True, shown=True)
+        if apparmor.at_work(facts[STATE]):
+            steps += apparmor.watched(facts)
+        else:
+            may_change(facts)
+            steps += widen(facts, watched=True, shown=True)
     ordered = tuple(waves(steps, order_of(snapshot)))
     made = Plan(desk.cluster.name, "", (TIP,), Rung.READY, ordered)
     found, skipped = tried(watched, snapshot, chosen)
@@ -163,7 +167,9 @@ async def learn(desk: Desk, path: Path, made: Prepared, told: Told) -> Learning:
     finally:
         await _silent(desk, made.rehearsal.watched, run, told)
     old = files.read_if_there(path)
-    grounds: Mapping[str, Ground] = {facts.host.name: ground(facts) for facts in made.rehearsal.watched}
+    grounds: Mapping[str, Ground] = {
+        facts.host.name: ground(facts) for facts in made.rehearsal.watched if not apparmor.at_work(facts[STATE])
+    }
     found = rules([one for trial in trials for one in trial.caught], grounds)
     counts = {f"{trial.event}@{trial.host}": len(trial.caught) for trial in trials if not trial.failed}
     book = merge(old, found, counts)
@@ -175,7 +181,7 @@ async def _silent(desk: Desk, watched: Sequence[HostFacts], run: str, told: Told
     from galvan.app.hands import hands
 
     async with hands(desk, run, desk.authorities()) as ssh:
-        for facts in watched:
+        for facts in (f for f in watched if not apparmor.at_work(f[STATE])):
             store = str(facts[STATE].get("store"))
             back = sh("[ ! -e {{flag}} ] || semodule -B", flag=f"{store}/disable_dontaudit")
             await ssh.act(facts.host, Shell(back.text, limit=REBUILD), "rehearse")
@@ -214,14 +220,25 @@ def build(folder: Path, accepted: frozenset[str] = frozenset()) -> Built:
     }
     book = replace(book, rules=taken)
     digest = modules.digest(book)
-    text = folder / f"{MODULE}.cil"
+    text = folder / LEARNT
     changed = digest != book.digest or not text.is_file()
     book = replace(book, version=book.version + changed, digest=digest)
-    places = (path, text, folder / f"{MODULE}.te")
+    places = (path, text, folder / f"{MODULE}.te", folder / apparmor.PROFILE)
     if changed or accepted:
-        texts = (files.render(book), modules.cil(book, book.version), modules.te(book, book.version))
+        texts = (
+            files.render(book),
+            modules.cil(book, book.version),
+            modules.te(book, book.version),
+            apparmor.lines_of(book, book.version),
+        )
         files.write(zip(places, texts, strict=True))
-    return Built(book.version, bool(changed), modules.granted(book), held(book), places)
+    return Built(
+        book.version,
+        bool(changed),
+        tuple(r for _, r in sorted(book.rules.items()) if r.answer is Answer.ALLOW),
+        held(book),
+        places,
+    )
 
 
 def held(book: Book) -> tuple[Rule, ...]:
@@ -231,5 +248,9 @@ def held(book: Book) -> tuple[Rule, ...]:
 def forget(folder: Path) -> tuple[Path, ...]:
     """What was learnt and built is set aside, not destroyed; what is installed on hosts stays until `galvan rollback`."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    found = [path for path in (book_of(folder), folder / f"{MODULE}.cil", folder / f"{MODULE}.te") if path.exists()]
+    found = [
+        path
+        for path in (book_of(folder), folder / LEARNT, folder / f"{MODULE}.te", folder / apparmor.PROFILE)
+        if path.exists()
+    ]
     return tuple(path.rename(path.with_name(f"{path.name}.{stamp}")) for path in found)

@@ -19,7 +19,8 @@ from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
 from galvan.model import Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable, WrongUsage
 from galvan.tips import TIPS
-from galvan.tips.selinux.facts import MODULE
+from galvan.tips.selinux.apparmor import PROFILE
+from galvan.tips.selinux.facts import LEARNT
 
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
@@ -69,13 +70,16 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return replace(desk, cluster=replace(cluster, authorities=_own(state), learnt=_learnt(file)))
+    return replace(
+        desk,
+        cluster=replace(cluster, authorities=_own(state), learnt=_learnt(file, LEARNT), profile=_learnt(file, PROFILE)),
+    )
 
 
-def _learnt(file: Path) -> str:
-    """The SELinux module that `galvan selinux build` made; it lies beside galvan.yaml, as what it was built from does."""
-    module = file.with_name(f"{MODULE}.cil")
-    return module.read_text() if module.is_file() else ""
+def _learnt(file: Path, name: str) -> str:
+    """What `galvan selinux build` made; it lies beside galvan.yaml, as what it was built from does."""
+    made = file.with_name(name)
+    return made.read_text() if made.is_file() else ""
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:

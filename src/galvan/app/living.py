@@ -24,8 +24,10 @@ from galvan.engine.choreography import DRAINED
 from galvan.engine.gates import Crew, synced
 from galvan.engine.gather import gather
 from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Snapshot, Unreadable, Unsafe
+from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import Log, concerns, log, query
 from galvan.tips.selinux.events import Event, Pass
+from galvan.tips.selinux.facts import STATE
 from galvan.tips.selinux.review import Caught
 
 Told = Callable[[str, str], None]
@@ -101,7 +103,7 @@ def _caught(event: Event, before: dict[str, Log], after: dict[str, Log]) -> tupl
             raise Unsafe(
                 f"{host} lost {lost} records of its audit log meanwhile: what was refused is not known. Raise its backlog (auditctl -b)"
             )
-        found += [Caught(host, event.id, denial) for denial in seen.denials if concerns(denial)]
+        found += [Caught(host, event.id, apparmor.known(denial)) for denial in seen.denials if concerns(denial)]
     return tuple(found)
 
 
@@ -152,7 +154,7 @@ async def eased(desk: Desk, facts: HostFacts, run: str, told: Told) -> None:
     """A host that enforcing has broken is permissive again, at once, and its server is up before anything else is put back."""
     async with hands(desk, run, desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
-        await ssh.act(facts.host, sh("setenforce 0"), "rehearse")
+        await ssh.act(facts.host, apparmor.back() if apparmor.at_work(facts[STATE]) else sh("setenforce 0"), "rehearse")
         told(facts.host.name, "permissive again")
         if await ssh.act(
             facts.host,

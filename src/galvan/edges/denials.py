@@ -30,7 +30,7 @@ from galvan.model.denials import Answer, Book, Rule
 
 NAME = "selinux.yaml"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RULE = re.compile(r"\w+/\w+/\w+")
+_RULE = re.compile(r"\w+/(\w+|\S*[/-]\S*)/\w+")
 _WORD = re.compile(r"\w+")
 _FIELDS = (
     "rule",

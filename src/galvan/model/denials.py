@@ -57,7 +57,8 @@ class Rule:
 
     @property
     def parts(self) -> tuple[str, str, str]:
-        source, target, kind = self.name.split("/")
+        source, _, rest = self.name.partition("/")
+        target, _, kind = rest.rpartition("/")
         return source, target, kind
 
 

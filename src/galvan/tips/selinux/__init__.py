@@ -3,13 +3,14 @@
 from galvan.cluster.facts import VARIABLES
 from galvan.model import Tip
 from galvan.tips.selinux import checks, impact, proofs, steps
+from galvan.tips.selinux.apparmor import LOADED
 from galvan.tips.selinux.audit import DENIALS
 from galvan.tips.selinux.facts import CONFIG_FILE, LABELS, PATHS, PORTS, STATE
 
 TIP = Tip(
     id="selinux",
     title="Confine the server by SELinux or AppArmor",
-    facts=(VARIABLES, STATE, PORTS, LABELS, PATHS, CONFIG_FILE, DENIALS),
+    facts=(VARIABLES, STATE, PORTS, LABELS, PATHS, CONFIG_FILE, LOADED, DENIALS),
     checks=checks.CHECKS,
     mend=steps.mend,
     impact=impact.impact,

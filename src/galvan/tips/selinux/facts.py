@@ -11,6 +11,7 @@ from galvan.cluster.facts import lines, pairs
 from galvan.model import Fact, Shell, Sql, State, Unreadable, Value
 
 MODULE = "galvan_galera"
+LEARNT = f"{MODULE}.cil"
 TOOLS = "semanage semodule restorecon matchpathcon chcon ausearch audit2allow checkmodule apparmor_parser aa-enforce"
 _PLAIN = """z() { bzcat "$1" 2>/dev/null || python3 -c 'import bz2,sys; sys.stdout.buffer.write(bz2.open(sys.argv[1]).read())' "$1" 2>/dev/null || cat "$1"; }\n"""
 """The store keeps its modules compressed, unless it was told not to."""

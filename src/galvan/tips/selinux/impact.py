@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from galvan.model import HostFacts, Impact, Role, Snapshot
 from galvan.model.denials import Answer, Denial
+from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import DENIALS, concerns
 from galvan.tips.selinux.checks import running
 from galvan.tips.selinux.facts import LABELS, PATHS, STATE, kernel, labels_of
@@ -19,11 +20,14 @@ TIP = "selinux"
 def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
     """Raises Unreadable where a host cannot say what it noted."""
     for facts in now.having(Role.DATABASE):
-        state = facts[STATE]
-        if running(state) or enforced(facts):
+        state, host = facts[STATE], facts.host.name
+        profiled = apparmor.at_work(state)
+        if enforced(facts) if not profiled else str(state.get("context")).endswith("(enforce)"):
             continue
-        host = facts.host.name
-        if not now.cluster.learnt:
+        if not profiled and running(state):
+            continue
+        learnt = now.cluster.profile if profiled else now.cluster.learnt
+        if not learnt:
             yield Impact(
                 TIP,
                 host,
@@ -33,7 +37,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
             )
         begin = since.taken_at if since else 0.0
         noted = [d for d in facts[DENIALS].denials if concerns(d) and d.at >= begin]
-        yield from _refused(facts, noted, now.cluster.learnt)
+        yield from _refused(facts, [apparmor.known(d) for d in noted], learnt, profiled)
 
 
 def enforced(facts: HostFacts) -> bool:
@@ -41,11 +45,11 @@ def enforced(facts: HostFacts) -> bool:
     return kernel(state) == "enforcing" and not any(key.startswith("permissive.") and "mysqld" in key for key in state)
 
 
-def _refused(facts: HostFacts, noted: list[Denial], learnt: str) -> Iterator[Impact]:
+def _refused(facts: HostFacts, noted: list[Denial], learnt: str, profiled: bool) -> Iterator[Impact]:
     """What a label answers is answered before anything is enforced."""
     host = facts.host.name
-    left = [Caught(host, "", d) for d in noted if not covers(learnt, d)]
-    for name, rule in rules(left, {host: ground(facts)}).items():
+    left = [Caught(host, "", d) for d in noted if not (apparmor.covers(learnt, d) if profiled else covers(learnt, d))]
+    for name, rule in rules(left, {} if profiled else {host: ground(facts)}).items():
         if rule.answer not in (Answer.LABEL, Answer.BOOLEAN):
             yield Impact(
                 TIP,
@@ -71,5 +75,5 @@ def moved(snapshot: Snapshot) -> Iterator[str]:
 def settled(found: Impact, now: Snapshot) -> bool:
     """Was it answered since, by a rule of the module that was built?"""
     if found.who == "unlearnt":
-        return bool(now.cluster.learnt)
+        return bool(now.cluster.profile if apparmor.at_work(now.of(found.host)[STATE]) else now.cluster.learnt)
     return not any(left.who == found.who and left.host == found.host for left in impact(now, None))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from galvan.model import BadInput
 from galvan.model.denials import Answer, Book, Denial, Rule
+from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.facts import MODULE
 
 _ALLOW = re.compile(r"\(allow (\w+) (\w+) \((\w+) \(([\w ]+)\)\)\)")
@@ -20,7 +21,11 @@ _WORD = re.compile(r"\w+")
 
 
 def granted(book: Book) -> tuple[Rule, ...]:
-    return tuple(rule for _, rule in sorted(book.rules.items()) if rule.answer is Answer.ALLOW)
+    return tuple(
+        rule
+        for _, rule in sorted(book.rules.items())
+        if rule.answer is Answer.ALLOW and not rule.name.startswith(f"{apparmor.PROFILE}/")
+    )
 
 
 def booleans(book: Book) -> tuple[str, ...]:
@@ -31,7 +36,9 @@ def booleans(book: Book) -> tuple[str, ...]:
 
 def digest(book: Book) -> str:
     """Of what the module does, whatever its version."""
-    return hashlib.sha256("\n".join([*_allows(book), *booleans(book)]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*_allows(book), *booleans(book), *apparmor.granted(book)]).encode()).hexdigest()[
+        :16
+    ]
 
 
 def _allows(book: Book) -> Iterator[str]:

@@ -28,22 +28,22 @@ class Place:
 
 def places(paths: State, at: Mapping[str, str]) -> Iterator[Place]:
     """`paths`: what the server says of itself; `at`: what is there."""
-    data = _absolute(str(paths.get("datadir") or "/var/lib/mysql/"), "/")
+    data = absolute(str(paths.get("datadir") or "/var/lib/mysql/"), "/")
     yield Place(data.rstrip("/"), "data")
     for name in ("innodb_data_home_dir", "innodb_log_group_home_dir", "aria_log_dir_path"):
-        if (home := _absolute(str(paths.get(name) or ""), data).rstrip("/")) and not _within(home, data):
+        if (home := absolute(str(paths.get(name) or ""), data).rstrip("/")) and not _within(home, data):
             yield Place(home, "data")
     for name in ("log_error", "slow_query_log_file", "general_log_file", "log_bin_basename", "relay_log_basename"):
-        if (file := _absolute(str(paths.get(name) or ""), data)) and not _within(file, data):
+        if (file := absolute(str(paths.get(name) or ""), data)) and not _within(file, data):
             yield Place(file.rpartition("/")[0], "log" if "bin" not in name and "relay" not in name else "data")
     for name in ("ssl_cert", "ssl_key", "ssl_ca"):
         if file := str(paths.get(name) or ""):
-            yield Place(_absolute(file, data).rpartition("/")[0], "keys")
+            yield Place(absolute(file, data).rpartition("/")[0], "keys")
     usual = {"/var/log/mysql": "log", "/var/log/mariadb": "log", "/etc/mysql": "options", "/etc/my.cnf.d": "options", "/run/mysqld": "run", "/run/mariadb": "run"}  # fmt: skip
     yield from (Place(path, purpose) for path, purpose in usual.items() if path in at)
 
 
-def _absolute(path: str, base: str) -> str:
+def absolute(path: str, base: str) -> str:
     return path if path.startswith("/") or not path else f"{base.rstrip('/')}/{path.removeprefix('./')}"
 
 

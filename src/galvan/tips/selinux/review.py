@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from galvan.model import State
 from galvan.model.denials import Answer, Book, Denial, Rule
-from galvan.tips.selinux import dangers
+from galvan.tips.selinux import apparmor, dangers
 from galvan.tips.selinux.places import PORT_TYPE, pattern, purpose_of, wanted
 
 _FILES = frozenset({"file", "dir", "lnk_file", "sock_file", "fifo_file"})
@@ -23,6 +23,9 @@ _VERBS = {
     "execute": "runs", "execute_no_trans": "runs", "map": "maps", "lock": "locks", "ioctl": "controls", "setattr": "changes the mode of",
     "name_bind": "listens on", "name_connect": "connects to", "connectto": "talks to", "signull": "asks after", "getpgid": "asks after",
 }  # fmt: skip
+
+
+_MASKS = {"r": "reads", "w": "writes to", "k": "locks", "l": "links", "m": "maps", "x": "runs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,12 @@ def _rule(name: str, mine: list[Caught], grounds: Mapping[str, Ground]) -> Rule:
     if (None, "") not in answers:  # every single denial has a better answer than a rule
         kinds = {kind for kind, _ in answers}
         return replace(rule, answer=Answer.LABEL if Answer.LABEL in kinds else Answer.BOOLEAN, by="; ".join(sorted(by for _, by in answers)))  # fmt: skip
-    attention = dangers.of(rule)
+    attention = _attention(rule)
     return replace(rule, answer=Answer.HOLD if attention else Answer.ALLOW, attention=attention)
+
+
+def _attention(rule: Rule) -> tuple[str, ...]:
+    return tuple(apparmor.dangers(rule)) if rule.parts[0] == apparmor.PROFILE else dangers.of(rule)
 
 
 def _better(denial: Denial, ground: Ground) -> tuple[Answer | None, str]:
@@ -101,6 +108,8 @@ def says(rule: Rule) -> str:
     """
     source, target, kind = rule.parts
     who = ", ".join(sorted(rule.processes)) or source
+    if source == apparmor.PROFILE and kind == "file":
+        return f"{who} {' and '.join(_MASKS.get(letter, letter) for letter in sorted(rule.permissions))} {target}"
     if kind.startswith("capability"):
         return f"{who} uses the privilege {', '.join(sorted(rule.permissions))}"
     verbs = " and ".join(sorted({_VERBS.get(p, p) for p in rule.permissions}))
@@ -139,7 +148,7 @@ def merge(book: Book, found: Mapping[str, Rule], events: Mapping[str, int]) -> B
             old, permissions=old.permissions | new.permissions, events=old.events | new.events, processes=old.processes | new.processes,
             hosts=old.hosts | new.hosts, objects=frozenset(sorted(old.objects | new.objects)[:MOST]), seen=old.seen + new.seen,
         )  # fmt: skip
-        attention = dangers.of(both) if both.answer is not Answer.LABEL and more else old.attention
+        attention = _attention(both) if both.answer is not Answer.LABEL and more else old.attention
         held = set(attention) - set(old.attention)
         merged[name] = replace(both, says=says(both), attention=attention, answer=Answer.HOLD if held else both.answer)
     return replace(book, rules=merged, events={**book.events, **events})

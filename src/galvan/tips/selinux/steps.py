@@ -45,7 +45,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     for facts in snapshot.having(Role.DATABASE):
         names = {finding.check for finding in failing if finding.host == facts.host.name}
         if not names or kernel(facts[STATE]) == "off":
-            yield from apparmor.mend(facts, names, to)
+            yield from apparmor.mend(facts, names, to, snapshot.cluster.profile)
             continue
         may_change(facts)
         narrow = bool(names & set(NARROWED)) and to is Rung.ENFORCED
