@@ -24,7 +24,11 @@ SEED = (
 GUEST = HERE / "outputs" / "selinux-watched" / "db1"
 HEAD = "since 0\nlost 0\nfree 3000000\nsource ausearch\n"
 TYPES = frozenset({"mysqld_db_t", "mysqld_etc_t", "mysqld_log_t", "mysqld_runtime_t", "mysqld_exec_t"})
-GROUND = Ground({"datadir": "/var/lib/mysql/", "slow_query_log_file": "/var/log/mysql/mysql-slow.log"}, {"/var/log/mysql": "var_log_t"}, TYPES)
+GROUND = Ground(
+    {"datadir": "/var/lib/mysql/", "slow_query_log_file": "/var/log/mysql/mysql-slow.log"},
+    {"/var/log/mysql": "var_log_t"},
+    TYPES,
+)
 
 
 def avc(asked: str, target: str, kind: str, rest: str = "", source: str = "mysqld_t", comm: str = "mariadbd") -> str:
@@ -61,7 +65,10 @@ def test_the_seeds_line_is_answered_by_a_label_and_not_by_a_rule() -> None:
 
 def test_a_log_where_no_policy_expects_one_gets_the_label_too() -> None:
     ground = replace(GROUND, paths={**GROUND.paths, "slow_query_log_file": "/data/logs/slow.log"})
-    assert ruled(SEED.replace("/var/log/mysql/mysql-slow", "/data/logs/slow"), ground=ground).by == "/data/logs(/.*)?: mysqld_log_t"
+    assert (
+        ruled(SEED.replace("/var/log/mysql/mysql-slow", "/data/logs/slow"), ground=ground).by
+        == "/data/logs(/.*)?: mysqld_log_t"
+    )
 
 
 # a log that cannot be trusted -----------------------------------------------------------------------------------------------
@@ -103,13 +110,22 @@ def test_apparmors_records_are_read() -> None:
         'type=AVC msg=audit(1795818228.9:7): apparmor="ALLOWED" operation="open" class="file" profile="/usr/sbin/mariadbd" '
         'name="/etc/hosts" pid=9 comm="mariadbd" requested_mask="r" denied_mask="r" fsuid=100 ouid=0'
     )
-    assert (seen.source, seen.object, seen.permissions, seen.refused) == ("/usr/sbin/mariadbd", "/etc/hosts", frozenset({"r"}), False)
+    assert (seen.source, seen.object, seen.permissions, seen.refused) == (
+        "/usr/sbin/mariadbd",
+        "/etc/hosts",
+        frozenset({"r"}),
+        False,
+    )
 
 
 # rules ------------------------------------------------------------------------------------------------------------------------
 def test_ports_of_the_cluster_get_a_label() -> None:
     rule = ruled(avc("name_bind", "kerberos_master_port_t", "tcp_socket", "src=4444", comm="socat"))
-    assert (rule.answer, rule.by, rule.says) == (Answer.LABEL, "port tcp 4444: mysqld_port_t", "socat listens on tcp port 4444")
+    assert (rule.answer, rule.by, rule.says) == (
+        Answer.LABEL,
+        "port tcp 4444: mysqld_port_t",
+        "socat listens on tcp port 4444",
+    )
 
 
 def test_red_hats_name_of_the_same_port_is_read_and_not_assumed() -> None:
@@ -125,7 +141,10 @@ def test_a_boolean_answers_where_the_policy_has_it() -> None:
 
 
 def test_what_ps_looks_at_is_one_rule_whichever_programs_run() -> None:
-    rows = [avc("read", kind, "file", 'name="stat"', comm="ps").replace("object_r", "system_r") for kind in ("sshd_t", "init_t")]
+    rows = [
+        avc("read", kind, "file", 'name="stat"', comm="ps").replace("object_r", "system_r")
+        for kind in ("sshd_t", "init_t")
+    ]
     rule = ruled(*rows)
     assert (rule.name, rule.answer) == ("mysqld_t/domain/file", Answer.ALLOW)
     assert rule.says == "ps looks at which programs run (read)"
@@ -165,14 +184,18 @@ def test_an_accepted_rule_that_asks_for_more_and_worse_is_held_again() -> None:
 
 def test_a_decision_stays() -> None:
     old = replace(ruled(avc("getattr", "etc_t", "file", 'name="x"')), answer=Answer.LEAVE)
-    merged = merge(Book({old.name: old}, {"ist@db1": 1}), {old.name: replace(old, answer=Answer.ALLOW)}, {"sst-rsync@db1": 0})
+    merged = merge(
+        Book({old.name: old}, {"ist@db1": 1}), {old.name: replace(old, answer=Answer.ALLOW)}, {"sst-rsync@db1": 0}
+    )
     assert merged.rules[old.name].answer is Answer.LEAVE
     assert merged.rules[old.name].seen == 2
     assert merged.events == {"ist@db1": 1, "sst-rsync@db1": 0}
 
 
 def test_one_rule_names_all_that_asked_for_it() -> None:
-    denials = read(avc("read", "etc_t", "file", 'path="/etc/a"'), avc("open", "etc_t", "file", 'path="/etc/b"', comm="rsync"))
+    denials = read(
+        avc("read", "etc_t", "file", 'path="/etc/a"'), avc("open", "etc_t", "file", 'path="/etc/b"', comm="rsync")
+    )
     caught = [Caught("db1", "ist", denials[0]), Caught("db2", "sst-rsync", denials[1])]
     (rule,) = rules(caught, {}).values()
     assert (rule.hosts, rule.events, rule.processes) == ({"db1", "db2"}, {"ist", "sst-rsync"}, {"mariadbd", "rsync"})
@@ -188,8 +211,15 @@ def test_every_danger_says_why() -> None:
 # the module -------------------------------------------------------------------------------------------------------------------
 def book_of_guest() -> Book:
     labels = labels_of(labelled((GUEST / "selinux.labels.txt").read_text()))
-    caught = [Caught("db1", "life", d) for d in audit.log((GUEST / "selinux.denials.txt").read_text()).denials if audit.concerns(d)]
-    return Book(rules(caught, {"db1": Ground({"datadir": "/var/lib/mysql/"}, labels.at, labels.types)}), {"life@db1": len(caught)})
+    caught = [
+        Caught("db1", "life", d)
+        for d in audit.log((GUEST / "selinux.denials.txt").read_text()).denials
+        if audit.concerns(d)
+    ]
+    return Book(
+        rules(caught, {"db1": Ground({"datadir": "/var/lib/mysql/"}, labels.at, labels.types)}),
+        {"life@db1": len(caught)},
+    )
 
 
 def test_what_a_real_guest_noted_becomes_a_module() -> None:
@@ -202,7 +232,11 @@ def test_what_a_real_guest_noted_becomes_a_module() -> None:
 
 def test_the_module_covers_what_it_was_learnt_from() -> None:
     text = module.cil(book_of_guest(), 1)
-    left = [d for d in audit.log((GUEST / "selinux.denials.txt").read_text()).denials if audit.concerns(d) and not module.covers(text, d)]
+    left = [
+        d
+        for d in audit.log((GUEST / "selinux.denials.txt").read_text()).denials
+        if audit.concerns(d) and not module.covers(text, d)
+    ]
     assert {d.object for d in left} <= {"4444", "4567", "4568"}
 
 

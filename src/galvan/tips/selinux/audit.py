@@ -16,7 +16,7 @@ from galvan.model.denials import Denial
 
 LEAST_KB = 8192
 """Below this much room auditd may have stopped to write (`space_left_action`, `disk_full_action`)."""
-_QUERY = r"""k=/sys/fs/selinux/enforce; a=/sys/module/apparmor/parameters/enabled
+_QUERY = r"""set +eu; k=/sys/fs/selinux/enforce; a=/sys/module/apparmor/parameters/enabled
 [ -e $k ] || [ "$(cat $a 2>/dev/null)" = Y ] || { echo 'source none'; exit 0; }
 since={{since}}; l=/var/log/audit/audit.log
 if [ "$since" = usual ]; then
