@@ -18,6 +18,7 @@ from galvan.cluster.order import waves
 from galvan.cluster.quote import sh
 from galvan.cluster.upkeep import UPKEEP
 from galvan.edges import denials as files
+from galvan.engine.apply import together
 from galvan.engine.climb import with_watch
 from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
@@ -181,11 +182,14 @@ async def _silent(desk: Desk, watched: Sequence[HostFacts], run: str, told: Told
     from galvan.app.hands import hands
 
     async with hands(desk, run, desk.authorities()) as ssh:
-        for facts in (f for f in watched if not apparmor.at_work(f[STATE])):
-            store = str(facts[STATE].get("store"))
-            back = sh("[ ! -e {{flag}} ] || semodule -B", flag=f"{store}/disable_dontaudit")
+
+        async def one(facts: HostFacts) -> None:
+            flag = f"{facts[STATE].get('store')}/disable_dontaudit"
+            back = sh("[ ! -e {{flag}} ] || semodule -B", flag=flag)
             await ssh.act(facts.host, Shell(back.text, limit=REBUILD), "rehearse")
             told(facts.host.name, "harmless refusals are silent again")
+
+        await together(*(one(facts) for facts in watched if not apparmor.at_work(facts[STATE])))
 
 
 async def carried(desk: Desk, made: Plan, run: str, attempt: str, told: Told) -> str:
