@@ -293,8 +293,6 @@ PRINTERS: Mapping[str, Printer] = {
     "haproxy.guests": doors.print_guests,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",
-    **{**doors.OTHERS, **guards.OTHERS},
-    **hardened.OTHERS,
-    **transfers.OTHERS,
+    **doors.OTHERS, **guards.OTHERS, **hardened.OTHERS, **transfers.OTHERS,
     "sst.fit": transfers.fit(_defaults("sst")),
-}
+}  # fmt: skip
