@@ -60,7 +60,7 @@ class SshReader:
 
     async def _ask(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         mark = secrets.token_hex(8)
-        out, err, _ = await self._connections.exec(host, script.render(facts, mark), script.LIMIT * 9.0)
+        out, err, _ = await self._connections.exec(host, script.render(facts, mark), script.LIMIT * 15.0)
         return script.read(facts, mark, out, err)
 
 
