@@ -31,7 +31,7 @@ LATER = (
 
 
 async def audit(
-    file: Path, tips: Sequence[str], limit: Sequence[str], inventory: Path | None = None
+    file: Path, tips: Sequence[str], limit: Sequence[str], inventory: Path | None = None, timed: bool = False
 ) -> tuple[Desk, Audited]:
     cluster = load(file, inventory)
     names = chosen(cluster, limit)
@@ -46,6 +46,6 @@ async def audit(
 
     try:
         desk = desks.sit_down(file, tips, limit, cluster=cluster)
-        return desk, await desks.audit(desk, connections=connections)
+        return desk, await desks.audit(desk, connections=connections, timed=timed)
     finally:
         await connections.close()

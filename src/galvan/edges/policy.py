@@ -6,6 +6,7 @@ policy:
   backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
   firewall: {operators: [192.0.2.0/24]}
   load_balancer: {door: 3307, connections: 200, pair: {address: 10.0.3.10, interface: eth0}}
+  controls: {client_tls.ciphers: {severity: low, reason: "an old driver until spring"}, hardening.local-infile: off}
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Balancing, Budget, Opening, Pair, Walls, Window
+from galvan.model import Backup, BadInput, Balancing, Budget, Control, Opening, Pair, Severity, Walls, Window
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -71,13 +72,14 @@ def attested(text: str) -> tuple[str, str]:
     >>> attested("Ann of storage, 2026-11-20")
     ('Ann of storage', '2026-11-20')
     """
-    who, comma, day = (part.strip() for part in text.rpartition(","))
+    who, comma, when = (part.strip() for part in text.rpartition(","))
     if not comma or not who:
         raise BadInput(f"{text!r} says not who restored which day's backup; as in 'Ann, 2026-11-20'")
-    return who, _day(day)
+    return who, day(when)
 
 
-def _day(said: str) -> str:
+def day(said: str) -> str:
+    """One that the calendar has. Raises BadInput."""
     from datetime import date
 
     try:
@@ -92,10 +94,10 @@ def _windows(field: Field) -> tuple[Window, ...]:
     from yaml import SequenceNode
 
     fields = field.items() if isinstance(field.node, SequenceNode) else [field]
-    return tuple(_told(item, window) for item in fields)
+    return tuple(told(item, window) for item in fields)
 
 
-def _told(field: Field, read: Callable[[str], T]) -> T:
+def told(field: Field, read: Callable[[str], T]) -> T:
     """What a reader makes of the value; its refusal gets the line and the field."""
     try:
         return read(field.text())
@@ -121,8 +123,8 @@ def _backup(field: Field) -> Backup:
     if "max_age_days" not in said or ("attested" in said) != ("by" in said):
         raise field.wrong("a backup needs max_age_days, and attested and by together")
     age = said["max_age_days"].typed("int")
-    day = _told(said["attested"], _day) if "attested" in said else ""
-    return Backup(int(str(age)), day, said["by"].text() if "by" in said else "")
+    when = told(said["attested"], day) if "attested" in said else ""
+    return Backup(int(str(age)), when, said["by"].text() if "by" in said else "")
 
 
 def _walls(field: Field) -> Walls:
@@ -214,8 +216,28 @@ def _pair(field: Field) -> Pair:
     return dataclasses.replace(made, router=_between(said["router"], 1, 255)) if "router" in said else made
 
 
+def _controls(field: Field) -> tuple[Control, ...]:
+    return tuple(_control(check, said) for check, said in field.mapping().items())
+
+
+def _control(check: str, field: Field) -> Control:
+    """`off`, `on`, or a mapping that also gives the reason."""
+    from yaml import ScalarNode
+
+    if isinstance(field.node, ScalarNode):
+        return Control(check, field.one_of("on", "off") == "on")
+    said = field.mapping("state", "severity", "reason")
+    if not {"state", "severity"} & said.keys():
+        raise field.wrong("a control needs state (on, off) or severity, as in {severity: low, reason: …}, or just off")
+    asked = said["state"].one_of("on", "off") == "on" if "state" in said else None
+    names = [severity.name.lower() for severity in Severity]
+    severity = Severity[said["severity"].one_of(*names).upper()] if "severity" in said else None
+    return Control(check, asked, severity, said["reason"].text() if "reason" in said else "")
+
+
 _COUNTS = {"connections": (0, 100_000), "queue": (0, 100_000), "queue_wait": (1, 3600)}
 _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing,
+    "controls": _controls,
 }  # fmt: skip
