@@ -97,6 +97,7 @@ class Audited:
     checks: Mapping[str, Check] = field(default_factory=dict)  # that were asked, by id
     not_asked: tuple[str, ...] = ()  # the profile leaves them out
     manual: tuple[Manual, ...] = ()  # for a person to judge
+    titles: Mapping[str, str] = field(default_factory=dict)  # of the tips
     seconds: Seconds = field(default_factory=dict)  # only where it was asked for
 
 
@@ -136,7 +137,7 @@ def judge(desk: Desk, snapshot: Snapshot) -> Audited:
     return Audited(
         snapshot, weighed.findings, rungs, weighed.accepted, unreachable(snapshot), misfits(snapshot, desk.cluster),
         weighed.off, checks, tuple(c.id for tip in desk.tips for c in tip.checks if c.id not in checks),
-        tuple(manual for tip in desk.tips for manual in tip.manual),
+        tuple(manual for tip in desk.tips for manual in tip.manual), {tip.id: tip.title for tip in desk.tips},
     )  # fmt: skip
 
 

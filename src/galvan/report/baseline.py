@@ -54,6 +54,8 @@ def read(text: str, cluster: str, file: str) -> Mapping[str, Any]:
 
 def standings(document: Mapping[str, Any]) -> dict[Key, Standing]:
     """How each check stood on each host. Raises KeyError, TypeError or ValueError where the document is none of an audit."""
+    if not isinstance(document["findings"], list):
+        raise TypeError("findings")
     found = {
         (str(f["check"]), str(f["host"] or "cluster")): Standing(f["verdict"], f["severity"])
         for f in document["findings"]

@@ -40,6 +40,8 @@ class Audited(Protocol):
     @property
     def manual(self) -> tuple[Manual, ...]: ...
     @property
+    def titles(self) -> Mapping[str, str]: ...
+    @property
     def seconds(self) -> Mapping[tuple[str, str], float]: ...
 
 
@@ -144,7 +146,9 @@ def summary(seen: Audited) -> list[str]:
     if seen.not_asked:
         lines.append(f"not asked for by the profile {seen.snapshot.cluster.policy.profile}: {_many(seen.not_asked)}")
     if seen.manual:
-        lines.append(f"for a person to judge, and in no count: {len(seen.manual)} controls")
+        lines.append(
+            f"for a person to judge, and in no count: {len(seen.manual)} control{'s' if len(seen.manual) > 1 else ''}"
+        )
     return lines
 
 
@@ -159,4 +163,4 @@ def _off(seen: Audited) -> list[str]:
 
 
 def _many(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 5 else f"{len(names)} checks"
+    return ", ".join(names) if len(names) <= 5 else f"{len(names)} checks (galvan checks lists them)"
