@@ -57,7 +57,8 @@ def test_a_file_holds_the_same_and_nothing_is_printed(
             "galvan audit knows text, json, sarif, junit, html, ocsf, csv, markdown, and not pdf\n",
         ),
         (["audit", "--format", "sarif", "--fail-on", "high"], "--fail-on cannot go with --format sarif"),
-        (["audit", "--format", "csv", "--baseline", "x"], "--baseline is compared in text and json, and not in csv"),
+        (["audit", "--format", "csv", "--baseline", "x"], "--baseline is shown in text and json, and not in csv"),
+        (["audit", "--format", "html", "--timings"], "--timings is shown in text and json, and not in html"),
         (["audit", "--save-baseline", "nowhere/x"], "--save-baseline nowhere/x: there is no directory nowhere"),
     ],
 )
@@ -151,7 +152,7 @@ def test_the_checks_are_listed(kind: str, capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_explanation_and_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["explain", "client_tls.offered"]) == cli.OK
-    assert "evidence   the server is asked:" in capsys.readouterr().out
+    assert "evidence   the server is asked, first of all:" in capsys.readouterr().out
     assert cli.run(["explain", "policy.risk-expired", "--format", "json"]) == cli.OK
     assert json.loads(capsys.readouterr().out)["remedy"].startswith("Give the entry")
     assert cli.run(["explain", "client_tls.ofered"]) == cli.ERROR

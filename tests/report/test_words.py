@@ -99,7 +99,7 @@ def test_an_explanation_has_risk_evidence_remedy_and_references() -> None:
     said = "\n".join(text.explain(seen.checks[OFFERED], TITLES["client_tls"], fact.query))
     for word in (
         "why        Passwords",
-        "the server is asked:",
+        "the server is asked, first of all:",
         "SHOW GLOBAL VARIABLES",
         "remedy     galvan plan",
         "references CIS MariaDB 10.6 8.1, STIG",

@@ -25,7 +25,7 @@ LATER = (
     "galvan.cluster.arbitrator", "galvan.cluster.links", "galvan.cluster.ownfile", "galvan.cluster.settle_arbitrator",
     "galvan.cluster.identity", "galvan.cluster.order", "galvan.cluster.settle", "galvan.pki.places", "galvan.pki.needs",
     "galvan.pki.chain", "galvan.pki.certificate", "galvan.pki.material", "galvan.pki.steps", "galvan.pki.judge", "galvan.tips",
-    "galvan.app.desk", "galvan.report.shapes", "galvan.report.text",
+    "galvan.app.catalogue", "galvan.app.desk", "galvan.report.words", "galvan.report.shapes", "galvan.report.text",
 )  # fmt: skip
 """In small bites: between two of them the handshakes get their turn."""
 

@@ -48,8 +48,9 @@ def _possible(words: argparse.Namespace) -> None:
             "--fail-on cannot go with --format sarif: an audit that worked ends with 0 there, so that the file is uploaded; "
             "run the audit once more for the exit code"
         )
-    if words.baseline and words.format not in ("text", "json"):
-        raise WrongUsage(f"--baseline is compared in text and json, and not in {words.format}")
+    for option, given in (("--baseline", words.baseline), ("--timings", words.timings)):
+        if given and words.format not in ("text", "json"):
+            raise WrongUsage(f"{option} is shown in text and json, and not in {words.format}")
     if words.save_baseline:
         writable(words.save_baseline, "--save-baseline")
 
@@ -75,7 +76,7 @@ def _since(changes: tuple[Change, ...], since: str) -> dict[str, Any]:
 
 def _show(out: Output, words: argparse.Namespace, seen: Audited, changes: tuple[Change, ...], since: str) -> None:
     from galvan.report import text
-    from galvan.report.words import summary
+    from galvan.report.words import summary, visible
 
     out.table(text.findings(seen.findings, seen.unreachable, words.all))
     if words.accepted:
@@ -93,7 +94,7 @@ def _show(out: Output, words: argparse.Namespace, seen: Audited, changes: tuple[
         out.table(baseline.table(changes, since))
         out.line(baseline.summary(changes, since))
     for why in seen.misfits:
-        out.line(f"attention: {why}")
+        out.line(f"attention: {visible(why)}")
 
 
 def _code(words: argparse.Namespace, seen: Audited) -> int:

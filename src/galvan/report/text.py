@@ -137,7 +137,7 @@ def data(compared: Sequence[Compared]) -> Table:
 
 
 def explain(check: Check, title: str, looks: Shell | Sql | None) -> Iterator[str]:
-    """`looks`: the query whose answer it judges, so that a DBA can ask for himself."""
+    """`looks`: the query that it begins with, so that a DBA can ask for himself."""
     yield f"{check.id}: {check.title}"
     yield f"  tip        {check.tip} ({title})"
     yield f"  severity   {check.severity.name.lower()}"
@@ -147,8 +147,11 @@ def explain(check: Check, title: str, looks: Shell | Sql | None) -> Iterator[str
         yield f"  catalogue  {check.control}"
     yield f"  why        {check.why}"
     if looks:
-        yield f"  evidence   {'the server' if looks.kind == 'sql' else 'the host'} is asked:"
-        yield from (f"             {line}" for line in looks.text.strip().splitlines()[:_LINES])
+        yield f"  evidence   {'the server' if looks.kind == 'sql' else 'the host'} is asked, first of all:"
+        lines = looks.text.strip().splitlines()
+        yield from (f"             {line}" for line in lines[:_LINES])
+        if len(lines) > _LINES:
+            yield f"             … and {len(lines) - _LINES} more lines (--format json has them all)"
     if check.remedy:
         yield f"  remedy     {check.remedy}"
     if check.references:
