@@ -180,7 +180,7 @@ def _policy(field: Field | None, accept: Field | None) -> Policy:
     return Policy(**values)
 
 
-_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "controls")
+_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "hardening", "sst", "controls")
 
 
 def _shaped(name: str, value: Field) -> object:

@@ -110,7 +110,46 @@ class Scan:
     protocol: str = "tcp"
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A statement at the server of `host`, as an administrator would type it there. It changes nothing even where it is let through.
+
+    REFUSED by an error of `refusals`; let in also by an error of `through`, which only comes to whom no refusal stopped.
+    """
+
+    host: str
+    statement: str
+    refusals: frozenset[int]
+    through: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
+
+    `ask`: `ran` (did it take place?), `wire` (what its ports carried, `marker` among it), `processes` (did a process or a log of
+    either end show the secret?), `account` (was it `user` that read the data at the donor?).
+    """
+
+    host: str
+    ask: str
+    marker: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """Would the host's server find any of these programs and run it, as the shell does that it asks? As the server's user,
+    on the PATH of a unit of systemd; none of them is run."""
+
+    host: str
+    programs: tuple[str, ...]
+    user: str = "mysql"
+
+
+Attempt: TypeAlias = (
+    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Runnable
+)
 
 
 @dataclass(frozen=True, slots=True)
