@@ -219,7 +219,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 
 
 def _hardening(field: Field) -> Hardening:
-    """policy: {hardening: {at_rest: file, encryption_iops: 200}}"""
+    """policy: {hardening: {at_rest: file, encryption_iops: 200, administrators: [ann, "'dba'@'10.0.9.%'"]}}"""
     said = field.mapping(*(f.name for f in dataclasses.fields(Hardening)))
     values: dict[str, Any] = {}
     if "at_rest" in said:
@@ -228,11 +228,15 @@ def _hardening(field: Field) -> Hardening:
         values["vault"] = said["vault"].text(_VAULT, "https://vault.example.org:8200/v1/mariadb")
     if "encryption_iops" in said:
         values["encryption_iops"] = _between(said["encryption_iops"], 1, 100_000)
+    if "unused_days" in said:
+        values["unused_days"] = _between(said["unused_days"], 0, 3650)
+    values |= {name: said[name].typed("tuple") for name in _PURPOSES if name in said}
     if (values.get("at_rest") == "hashicorp") != ("vault" in values):
         raise field.wrong("at_rest: hashicorp and the vault's URL go together")
     return Hardening(**values)
 
 
+_PURPOSES = ("administrators", "applications", "monitors", "backups", "replication")
 _VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing,

@@ -143,11 +143,17 @@ class Balancing:
 
 @dataclass(frozen=True, slots=True)
 class Hardening:
-    """What the tip `hardening` is asked for beyond what it does anyway."""
+    """What the tip `hardening` is asked for beyond what it does anyway. Accounts stand as 'user'@'host', or as a user alone."""
 
     at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
     vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
     encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+    administrators: tuple[str, ...] = ()  # beside the server's own, which enter by the socket
+    applications: tuple[str, ...] = ()  # an administrator's rights are taken from these
+    monitors: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    replication: tuple[str, ...] = ()
+    unused_days: int = 90  # an account that nobody used for so long is locked; 0: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the server with the probe account, with or without TLS."""
+    """A login at the server, with or without TLS. `password`: None where none is given."""
 
     address: str
     port: int
     user: str
-    password: SecretRef
+    password: SecretRef | None
     tls: bool
 
 
