@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from galvan.edges.fake.machines import Machine
+from galvan.edges.fake.people import PEOPLE
 
 if TYPE_CHECKING:
     from galvan.edges.fake import Fake
@@ -17,4 +18,4 @@ def _settings(fake: Fake, machine: Machine) -> str:
     return "".join(f"{name}\t{value}\n" for name, value in _SETTINGS.items())
 
 
-OTHERS: Mapping[str, Callable[[Fake, Machine], str]] = {"hardening.settings": _settings}
+OTHERS: Mapping[str, Callable[[Fake, Machine], str]] = {"hardening.settings": _settings, **PEOPLE}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from galvan.cluster.facts import client_of, lines, pairs, rows
 from galvan.cluster.grants import GRANTS, Account, Grant, grants, unescaped
+from galvan.cluster.precedence import GIVEN
 from galvan.model import Fact, Role, Shell, Sql, State, Unreadable
 
 SAVED = "/var/lib/galvan/accounts"
@@ -84,14 +85,13 @@ WATCHING: Fact[State] = Fact("hardening.watching", USED.query, watching, stable=
 
 def seen_last(output: str) -> Mapping[str, str]:
     """`user@client` and when the audit log saw it connect last; `#since`: how far back the part that was read goes."""
-    return dict(rows(output, 2))
+    return {row[0]: row[1] for row in rows(output, 2)}
 
 
 LAST: Fact[Mapping[str, str]] = Fact(
     "hardening.last-logins",
     Shell(
-        "f=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--server[-_]audit[-_]file[-_]path=//p' | tail -n 1)\n"
-        "d=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1); d=${d:-/var/lib/mysql}\n"
+        f"f=$({GIVEN.format(name='server[-_]audit[-_]file[-_]path')}); d=$({GIVEN.format(name='datadir')}); d=${{d:-/var/lib/mysql}}\n"
         "case $f in '') f=$d/server_audit.log ;; /*) ;; *) f=$d/$f ;; esac\n"
         '[ -r "$f" ] || exit 0\n'
         'tail -c 4000000 "$f" | awk -F, \'NF > 8 && $1 ~ /^20[0-9][0-9][01][0-9][0-3][0-9] / { if (!n++) first = $1\n'
@@ -101,41 +101,6 @@ LAST: Fact[Mapping[str, str]] = Fact(
     seen_last,
     stable=False,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Defined:
-    """A routine, view, trigger or event, and whose rights it runs with."""
-
-    kind: str
-    name: str
-    definer: str  # user@host, as the server writes it
-    as_definer: bool
-
-
-def defined(output: str) -> tuple[Defined, ...]:
-    return tuple(
-        Defined(kind.lower(), f"{schema}.{name}", who, how == "DEFINER")
-        for kind, schema, name, who, how in (map(unescaped, row) for row in rows(output, 5))
-        if kind
-    )
-
-
-_OWN = "NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
-DEFINED: Fact[tuple[Defined, ...]] = Fact(
-    "hardening.defined",
-    Sql(
-        "/*M! SELECT type, db, name, definer, security_type FROM mysql.proc WHERE db " + _OWN + " UNION ALL "
-        "SELECT 'EVENT', db, name, definer, 'DEFINER' FROM mysql.event WHERE db " + _OWN + " */ "
-        "/*!50706 SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, DEFINER, SECURITY_TYPE FROM information_schema.ROUTINES "
-        "WHERE ROUTINE_SCHEMA " + _OWN + " UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, DEFINER, 'DEFINER' "
-        "FROM information_schema.EVENTS WHERE EVENT_SCHEMA " + _OWN + " */ UNION ALL "
-        "SELECT 'VIEW', TABLE_SCHEMA, TABLE_NAME, DEFINER, SECURITY_TYPE FROM information_schema.VIEWS WHERE TABLE_SCHEMA "
-        + _OWN + " UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, DEFINER, 'DEFINER' FROM information_schema.TRIGGERS "
-        "WHERE TRIGGER_SCHEMA " + _OWN + " ORDER BY 1, 2, 3"
-    ),
-    defined,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from galvan.cluster.grants import GRANTS, Account, Grants
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Unreadable, check, holds, not_here
-from galvan.tips.hardening.accounts.facts import CHANGED, DEFINED, OPTIONS, holdings
+from galvan.tips.hardening.accounts.definers import defined
+from galvan.tips.hardening.accounts.facts import CHANGED, OPTIONS, holdings
 from galvan.tips.hardening.accounts.purpose import Purpose, checkers, excess, purposes
 from galvan.tips.hardening.accounts.words import said, some
 
@@ -36,10 +37,10 @@ def definers_missing(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         f"{a.user}@" for a in facts[GRANTS].accounts if a.role
     }
     known |= {a.user for a in facts[GRANTS].accounts if a.role}
-    found = [f"{one.kind} {one.name}: {one.definer}" for one in facts[DEFINED] if one.definer not in known]
+    found = [f"{one.kind} {one.name}: {one.definer}" for one in defined(facts) if one.definer not in known]
     return holds(
         not found,
-        "; ".join(some(found)) or f"{len(facts[DEFINED])} looked at, each has its definer",
+        "; ".join(some(found)) or f"{len(defined(facts))} looked at, each has its definer",
         "an account that exists",
     )
 
@@ -56,7 +57,7 @@ def definers_privileged(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         if facts[GRANTS].everywhere(a) & {"SUPER", "CREATE USER", "FILE"}
     }
     found = [
-        f"{one.kind} {one.name}: {one.definer}" for one in facts[DEFINED] if one.as_definer and one.definer in mighty
+        f"{one.kind} {one.name}: {one.definer}" for one in defined(facts) if one.as_definer and one.definer in mighty
     ]
     return holds(not found, "; ".join(some(found)) or "none", "SQL SECURITY INVOKER, or a definer with few rights")
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Grant, Level
 from galvan.cluster.quote import literal, sh
 from galvan.model import Fact, Finding, HostFacts, Need, Role, Rung, Scope, Shell, Snapshot, Sql, Stage, State, Step
+from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.entry import empty, nameless, remote_roots
-from galvan.tips.hardening.accounts.facts import DEFINED, KEPT, LOCKS, RIGHTS, SAVED, USED, WATCHING, held_at, holdings
+from galvan.tips.hardening.accounts.facts import KEPT, LOCKS, RIGHTS, SAVED, USED, WATCHING, held_at, holdings
 from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, purposes, spared
 from galvan.tips.hardening.accounts.unused import idle, servers, told
 
@@ -49,7 +50,7 @@ def to_narrow(facts: HostFacts, snapshot: Snapshot) -> Iterator[Narrowing]:
     """Only where the policy or the server says what an account is for, and nothing runs under its rights. Rights on data
     are nobody's to take away unasked: what reads them cannot be seen."""
     locked = {account.name for account, _ in to_lock(facts, snapshot)}
-    definers = {one.definer for one in facts[DEFINED] if one.as_definer}
+    definers = {one.definer for one in defined(facts) if one.as_definer}
     for account in facts[GRANTS].people:
         mine = purposes(account, facts, snapshot)
         known = mine & NEEDS.keys()
