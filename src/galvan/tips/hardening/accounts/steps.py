@@ -160,7 +160,7 @@ def _saved(path: str, accounts: Sequence[Account]) -> Shell:
 _OPEN = """umask 077; mkdir -p {{home}}; chmod 700 {{home}}
 s=; for o in $(my_print_defaults --mysqld 2>/dev/null); do case $o in --socket=*) s=${o#*=};; esac; done
 say() { printf "SET SESSION sql_mode='';%s;\\n" "$1" | $(command -v mariadb || command -v mysql) ${s:+--socket="$s"} --host=localhost \\
-  --protocol=socket --no-auto-rehash -N -B -r --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
+  --protocol=socket --default-character-set=utf8mb4 --no-auto-rehash -N -B -r --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
 echo '-- Accounts before Galvan changed them; run it with the server'"'"'s client to give all of it back.' >{{path}}.new
 """
 _CLOSE = "\ngrep -q '^ALTER USER ' {{path}}.new || { echo 'the accounts could not be read' >&2; exit 1; }\nsync {{path}}.new; mv {{path}}.new {{path}}"
