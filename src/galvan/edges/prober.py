@@ -12,7 +12,7 @@ from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
-from galvan.edges import asking
+from galvan.edges import asking, ondisk
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -25,6 +25,7 @@ from galvan.model import (
     Host,
     HostFacts,
     Listening,
+    OnDisk,
     Outcome,
     Question,
     Role,
@@ -58,6 +59,9 @@ class SshProber:
             return await self._listening(attempt)
         if isinstance(attempt, Question):
             return await self._question(attempt)
+        if isinstance(attempt, OnDisk):
+            await self._row(self._host(attempt.host), attempt.marker)
+            return ondisk.answer(await self._run(attempt.host, ondisk.script(attempt, SCHEMA)))
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -152,6 +156,11 @@ class SshProber:
         host, marker = asked.host, asked.marker
         arbitrates = self._host(host).role is Role.ARBITRATOR  # it takes no statement, and hears the others' rows
         target = self._cluster.having(Role.DATABASE)[0] if arbitrates else self._host(host)
+        await self._row(target, marker)
+        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
+            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
+
+    async def _row(self, target: Host, marker: str) -> None:
         async with self._marking:  # the schema once: its DDL would abort another host's row
             if not self._marked:
                 await self._ssh.act(target, Sql(_SCHEMA), "mark")
@@ -159,8 +168,6 @@ class SshProber:
         said = literal(marker)
         row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
-        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
-            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
 
     async def _port(self, host: Host) -> int:
         if host.name not in self._ports:

@@ -123,7 +123,17 @@ class Question:
     through: frozenset[int] = frozenset()
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Is a row with this marker, once written and flushed, to be read in a file of the host's? `place`: table, redo, binlog, or
+    cache (of Galera's). CLEAR or ENCRYPTED; DEAD where there is no such file."""
+
+    host: str
+    place: str
+    marker: str
+
+
+Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | OnDisk
 
 
 @dataclass(frozen=True, slots=True)

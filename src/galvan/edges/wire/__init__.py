@@ -19,7 +19,9 @@ from galvan.model import (
     GroupHello,
     Listening,
     Login,
+    OnDisk,
     Outcome,
+    Question,
     Scan,
     SecretRef,
     Served,
@@ -95,6 +97,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening):
-            return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
+        if isinstance(attempt, Listening | Question | OnDisk):
+            return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked of the host itself, not of the wire")
         assert_never(attempt)
