@@ -17,6 +17,7 @@ from galvan.cluster.ownfile import READ_BY, Written, shown_by
 from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
 from galvan.cluster.settle_arbitrator import arbitrate
+from galvan.cluster.transfer import QUIET
 from galvan.model import (
     BadInput,
     Blind,
@@ -127,7 +128,11 @@ def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
-    path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
+    path, entries = path_of(facts), facts[OWN_CONFIG]
+    asks_server = any(isinstance(need, ProviderOption) or need.section == "mysqld" for need in needs)
+    seen = (
+        facts[VARIABLES] if asks_server else {}
+    )  # a member that cannot join for want of a line is given it all the same
     shows: dict[str, Value] = dict(seen)
     filed = _filed(facts[CONFIG], entries)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
@@ -135,7 +140,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
         file = Written(facts.host.name, stage, path, before, optionfile.render(entries))
         if file.changes:
-            yield file.step(now[0].tip)
+            yield file.step(now[0].tip, first=(QUIET,) if stage is Stage.TRANSFER else ())
         pending = _running([n for n in needs if n.stage in READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         Risk,
         Role,
         SecretRef,
+        Transfers,
         Walls,
         Window,
     )
@@ -101,8 +102,10 @@ if TYPE_CHECKING:
         Proof,
         Question,
         Result,
+        Runnable,
         Scan,
         Served,
+        Transfer,
         Trial,
         Weight,
         weigh,
@@ -162,6 +165,7 @@ __all__ = [
     "Risk",
     "Role",
     "Rung",
+    "Runnable",
     "Scan",
     "Scope",
     "Sealed",
@@ -177,6 +181,8 @@ __all__ = [
     "State",
     "Step",
     "Tip",
+    "Transfer",
+    "Transfers",
     "Trial",
     "Unreachable",
     "Unreadable",
@@ -199,10 +205,10 @@ _ROOMS = {
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
     "findings": "Check Finding HostJudge Impact Judgement Manual check holds not_here",
-    "hosts": "Backup Balancing Budget Cluster Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Walls Window",
+    "hosts": "Backup Balancing Budget Cluster Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login OnDisk Outcome Proof Question Result Scan Served Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login OnDisk Outcome Proof Question Result Runnable Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

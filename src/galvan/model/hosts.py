@@ -151,6 +151,15 @@ class Hardening:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfers:
+    """How a member gets a full copy of the data (SST)."""
+
+    method: str = ""  # rsync, mariabackup or secure_rsync (Galvan's own script); empty: as it is
+    also: tuple[str, ...] = ()  # methods that a donor goes on serving beside the one in use
+    older_scripts: bool = False  # scripts that fall back to clear text without a word are taken by name
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -177,6 +186,7 @@ class Policy:
     backup: Backup | None = None  # None: not asked for
     firewall: Walls = Walls()
     load_balancer: Balancing = Balancing()
+    sst: Transfers = Transfers()
     hardening: Hardening = Hardening()
 
 

@@ -22,9 +22,11 @@ from galvan.model import (
     OnDisk,
     Outcome,
     Question,
+    Runnable,
     Scan,
     SecretRef,
     Served,
+    Transfer,
     Trial,
 )
 
@@ -97,6 +99,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening | Question | OnDisk):
-            return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked of the host itself, not of the wire")
+        if isinstance(attempt, Listening | OnDisk | Question | Runnable | Transfer):
+            return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)
