@@ -124,6 +124,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Is a row with this marker, once written and flushed, to be read in a file of the host's? `place`: table, redo, binlog, or
+    cache (of Galera's). CLEAR or ENCRYPTED; DEAD where there is no such file."""
+
+    host: str
+    place: str
+    marker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
 
@@ -148,7 +158,7 @@ class Runnable:
 
 
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Runnable
+    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | OnDisk | Transfer | Runnable
 )
 
 

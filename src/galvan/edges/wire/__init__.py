@@ -19,6 +19,7 @@ from galvan.model import (
     GroupHello,
     Listening,
     Login,
+    OnDisk,
     Outcome,
     Question,
     Runnable,
@@ -98,6 +99,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening | Question | Runnable | Transfer):
+        if isinstance(attempt, Listening | OnDisk | Question | Runnable | Transfer):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.model import Finding, Impact, Need, Proof, Rung, Snapshot, Step, Tip
-from galvan.tips.hardening import accounts, checks, facts, impact, proofs, steps
+from galvan.tips.hardening import accounts, at_rest, checks, facts, impact, proofs, steps
 from galvan.tips.hardening.rooms import Room, of
 
-ROOMS: tuple[Room, ...] = (accounts,)
+ROOMS: tuple[Room, ...] = (accounts, at_rest)
 
 
 def _mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
