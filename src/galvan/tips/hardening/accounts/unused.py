@@ -71,6 +71,7 @@ def idle(facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
         for account in facts[GRANTS].people
         if account.user
         and not spared(account, facts, snapshot)
+        and not account.expired  # then nobody knows how old it is
         and facts[CHANGED].at.get((account.user, account.host), 0) < since
         and not any(_seen(account, facts[GRANTS], server, since) for server in servers(snapshot))
     )
