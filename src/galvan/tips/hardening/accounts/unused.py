@@ -59,7 +59,7 @@ def logged(account: Account, grants: Grants, server: HostFacts) -> Iterator[tupl
     """Who and when: logins in the audit log that may have been this account's."""
     for who, when in server[LAST].items() if server.host.role is Role.DATABASE else ():
         user, _, client = who.rpartition("@")
-        if account in serving(grants.accounts, user, "" if client == "localhost" else client):
+        if who != "#since" and account in serving(grants.accounts, user, "" if client == "localhost" else client):
             yield who, when
 
 
