@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from galvan.app import desk as desks
 from galvan.cli import CHANGES, FINDINGS, INCOMPLETE, OK
 from galvan.cli.output import Output
-from galvan.model import BadInput, Verdict
+from galvan.model import BadInput, Role, Verdict, WrongUsage
 from galvan.report import shapes, text
 from galvan.tips import TIPS
 
@@ -34,7 +34,9 @@ def verify(words: Words) -> int:
 
     out, desk = _output(words), _desk(words)
     weights = (Weight.LOOK, Weight.MARK) if words.write_marker else (Weight.LOOK,)
-    done = asyncio.run(prove(desk, weights))
+    if words.force_sst and words.force_sst not in [host.name for host in desk.cluster.having(Role.DATABASE)]:
+        raise WrongUsage(f"--force-sst {words.force_sst}: {words.cluster} names no such database host")
+    done = asyncio.run(prove(desk, weights, force=words.force_sst, say=out.event))
     data = asyncio.run(compare(desk, words.data_limit * 1_000_000, out.event)) if words.data else ()
     if out.json:
         document = shapes.verify(done.results, done.blind)

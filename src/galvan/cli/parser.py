@@ -185,6 +185,12 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
     )
+    parser.add_argument(
+        "--force-sst",
+        default="",
+        metavar="HOST",
+        help="also stop this host, and let it get all its data anew (through the gates)",
+    )
     parser.add_argument("--data", action="store_true", help="also compare all tables on all members (reads everything)")
     parser.add_argument(
         "--data-limit", type=int, default=1000, metavar="MB", help="leave larger tables out of --data (1000)"

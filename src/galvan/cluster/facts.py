@@ -10,17 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from galvan.cluster import optionfile, provider
+from galvan.cluster.asked import STATUS_NAMES, VARIABLE_NAMES
 from galvan.cluster.precedence import GIVEN, OWN, READING
-from galvan.cluster.variables import NAMES
 from galvan.model import Fact, Role, Shell, Sql, State, Unreadable, Value
-
-_STATUS = (
-    "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
-    "wsrep_ready", "wsrep_local_state", "wsrep_local_state_comment", "wsrep_local_index", "wsrep_cluster_weight",
-    "wsrep_desync_count", "wsrep_incoming_addresses", "wsrep_last_committed", "wsrep_local_cached_downto",
-    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "wsrep_replicated", "wsrep_replicated_bytes", "wsrep_received", "wsrep_received_bytes", "Uptime", "Ssl_finished_accepts",
-    "Com_insert", "Com_update", "Com_delete",
-)  # fmt: skip
 
 
 def _names(names: Sequence[str]) -> str:
@@ -138,10 +130,10 @@ def accounts(output: str) -> tuple[Account, ...]:
 _SUPER, _REPL_SLAVE = 1 << 15, 1 << 19  # SUPER_ACL, REPL_SLAVE_ACL in sql/privilege.h
 
 VARIABLES: Fact[State] = Fact(
-    "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(NAMES)})"), variables
+    "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(VARIABLE_NAMES)})"), variables
 )
 STATUS: Fact[State] = Fact(
-    "server.status", Sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({_names(_STATUS)})"), pairs, stable=False
+    "server.status", Sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({_names(STATUS_NAMES)})"), pairs, stable=False
 )
 ACCOUNTS: Fact[tuple[Account, ...]] = Fact(
     "server.accounts",

@@ -18,6 +18,7 @@ from galvan.cluster.ownfile import READ_BY, Written, shown_by
 from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
 from galvan.cluster.settle_arbitrator import arbitrate
+from galvan.cluster.transfer import QUIET
 from galvan.model import (
     BadInput,
     Blind,
@@ -38,11 +39,14 @@ from galvan.model import (
 
 OPTIONS: Key = ("mysqld", "wsrep_provider_options")
 _SHOWN = {"true": "YES", "yes": "YES"}
+LOADED = "plugin_load_add"
+"""The one option of which every line counts: what several tips load is one line of Galvan's."""
+_UNSHOWN = {LOADED, "file_key_management_filekey"}
 
 
 def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Step]:
     """Steps for every host that needs something, from PREPARE to REFUSE. Raises BadInput on contradicting needs."""
-    wanted = list(dict.fromkeys(_gathered(list(needs))))
+    wanted = list(dict.fromkeys(_joined(_gathered(list(needs)), snapshot)))
     for facts in snapshot.having(Role.DATABASE):
         mine = [need for need in wanted if need.host == facts.host.name]
         if mine:
@@ -60,6 +64,27 @@ def _gathered(needs: list[Setting | ProviderOption]) -> Iterator[Setting | Provi
     outage = any(need.stage is Stage.STOP_CLEAR for need in needs)
     for need in needs:
         yield replace(need, stage=Stage.STOP_CLEAR) if outage and need.stage is Stage.FIRST_RESTART else need
+
+
+def _joined(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Setting | ProviderOption]:
+    """Plug-ins that several ask for, and those that Galvan's file loads already, in one line."""
+    loads: dict[tuple[str, Stage], list[Setting]] = {}
+    for need in needs:
+        if isinstance(need, Setting) and need.name == LOADED and need.value:
+            loads.setdefault((need.host, need.stage), []).append(need)
+        else:
+            yield need
+    for (host, _), asked in loads.items():
+        there = snapshot.of(host)[OWN_CONFIG].get(("mysqld", LOADED))
+        names = [
+            name
+            for value in [there.value if there else "", *(str(n.value) for n in asked)]
+            for name in value.split(";")
+            if name
+        ]
+        yield replace(
+            asked[0], value=";".join(dict.fromkeys(names)), reason="; ".join(dict.fromkeys(n.reason for n in asked))
+        )
 
 
 def _agree(needs: list[Setting | ProviderOption]) -> None:
@@ -104,7 +129,11 @@ def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
-    path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
+    path, entries = path_of(facts), facts[OWN_CONFIG]
+    asks_server = any(isinstance(need, ProviderOption) or need.section == "mysqld" for need in needs)
+    seen = (
+        facts[VARIABLES] if asks_server else {}
+    )  # a member that cannot join for want of a line is given it all the same
     shows: dict[str, Value] = dict(seen)
     filed = _filed(facts[CONFIG], entries)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
@@ -112,7 +141,7 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
         file = Written(facts.host.name, stage, path, before, optionfile.render(entries))
         if file.changes:
-            yield file.step(now[0].tip)
+            yield file.step(now[0].tip, first=(QUIET,) if stage is Stage.TRANSFER else ())
         pending = _running([n for n in needs if n.stage in READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}
@@ -151,7 +180,8 @@ def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     shown: dict[str, str] = {}
     for n in needs:
         if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live:
-            shown |= {n.name: n.value} if n.shows is None else dict(n.shows)
+            own = {} if n.name in _UNSHOWN else {n.name: n.value}
+            shown |= own if n.shows is None else dict(n.shows)
     if "ssl_cert" in shown:
         shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS
     options = shown_by(need for need in needs if isinstance(need, ProviderOption))

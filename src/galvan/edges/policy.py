@@ -6,6 +6,7 @@ policy:
   backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
   firewall: {operators: [192.0.2.0/24]}
   load_balancer: {door: 3307, connections: 200, pair: {address: 10.0.3.10, interface: eth0}}
+  sst: {method: mariabackup, also: [backup]}
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Balancing, Budget, Opening, Pair, Walls, Window
+from galvan.model import Backup, BadInput, Balancing, Budget, Hardening, Opening, Pair, Transfers, Walls, Window
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -214,8 +215,41 @@ def _pair(field: Field) -> Pair:
     return dataclasses.replace(made, router=_between(said["router"], 1, 255)) if "router" in said else made
 
 
+def _transfers(field: Field) -> Transfers:
+    """policy: {sst: {method: mariabackup, also: [backup]}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Transfers)))
+    values: dict[str, Any] = {}
+    if "method" in said:
+        values["method"] = said["method"].one_of("rsync", "mariabackup", "secure_rsync")
+    if "also" in said:
+        values["also"] = tuple(item.text(_METHOD, "backup") for item in said["also"].items())
+    if "older_scripts" in said:
+        values["older_scripts"] = said["older_scripts"].typed("bool")
+    return Transfers(**values)
+
+
+_METHOD = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _COUNTS = {"connections": (0, 100_000), "queue": (0, 100_000), "queue_wait": (1, 3600)}
 _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
+
+
+def _hardening(field: Field) -> Hardening:
+    """policy: {hardening: {at_rest: file, encryption_iops: 200}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Hardening)))
+    values: dict[str, Any] = {}
+    if "at_rest" in said:
+        values["at_rest"] = said["at_rest"].one_of("file", "hashicorp")
+    if "vault" in said:
+        values["vault"] = said["vault"].text(_VAULT, "https://vault.example.org:8200/v1/mariadb")
+    if "encryption_iops" in said:
+        values["encryption_iops"] = _between(said["encryption_iops"], 1, 100_000)
+    if (values.get("at_rest") == "hashicorp") != ("vault" in values):
+        raise field.wrong("at_rest: hashicorp and the vault's URL go together")
+    return Hardening(**values)
+
+
+_VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
-    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing,
+    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,
+    "hardening": _hardening,
 }  # fmt: skip

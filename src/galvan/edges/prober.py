@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import TypeAlias
 
 from galvan.cluster.arbitrator import RUNNING
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
-from galvan.edges import asking
+from galvan.edges import asking, witness
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -28,9 +29,11 @@ from galvan.model import (
     Outcome,
     Question,
     Role,
+    Runnable,
     Scan,
     SecretRef,
     Sql,
+    Transfer,
     Trial,
     Unreadable,
 )
@@ -42,12 +45,23 @@ _SCHEMA = (
     f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (host VARCHAR(80) PRIMARY KEY, said TEXT, at TIMESTAMP(6))"
 )
 
+Rehearse: TypeAlias = Callable[[str], Coroutine[None, None, witness.Recorded]]
+_RUNNABLE = """
+set -- {{programs}}
+setpriv --reuid {{user}} --regid {{user}} --init-groups sh -c '
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin; for p; do command -v "$p"; done; true' sh "$@"
+"""
+
 
 class SshProber:
-    """Answers every attempt. Markers are written only where `may_mark` says so; the engine leaves such proofs out otherwise."""
+    """Answers every attempt. Markers are written only where `may_mark` says so; the engine leaves such proofs out otherwise.
+    `rehearse` forces a full transfer on a host."""
 
-    def __init__(self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str]) -> None:
-        self._cluster, self._ssh, self._secret = cluster, ssh, secret
+    def __init__(
+        self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str], rehearse: Rehearse | None = None
+    ) -> None:
+        self._cluster, self._ssh, self._secret, self._rehearse = cluster, ssh, secret, rehearse
+        self._rehearsed: dict[str, asyncio.Task[witness.Recorded]] = {}
         self._marking, self._marked = asyncio.Lock(), False
         self._ports: dict[str, int] = {}
         self._dialled: dict[str, str] = {}
@@ -58,6 +72,10 @@ class SshProber:
             return await self._listening(attempt)
         if isinstance(attempt, Question):
             return await self._question(attempt)
+        if isinstance(attempt, Transfer):
+            return await self._transfer(attempt)
+        if isinstance(attempt, Runnable):
+            return await self._runnable(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -123,6 +141,34 @@ class SshProber:
             return asking.answer(asked, await self._run(asked.host, asking.script(asked)))
         except Unreadable as why:
             return Trial(Outcome.DEAD, str(why))
+
+    async def _transfer(self, asked: Transfer) -> Trial:
+        """Forced once a host, whoever asks first."""
+        if self._rehearse is None:
+            return Trial(
+                Outcome.DEAD, f"no transfer was forced on {asked.host} (galvan verify --force-sst {asked.host})"
+            )
+        if asked.host not in self._rehearsed:
+            self._rehearsed[asked.host] = asyncio.create_task(self._rehearse(asked.host))
+        try:
+            return witness.judged(asked, await self._rehearsed[asked.host])
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+
+    async def _runnable(self, asked: Runnable) -> Trial:
+        script = sh(_RUNNABLE, user=asked.user, programs=asked.programs).text
+        try:
+            out, err, code = await self._ssh.exec(self._host(asked.host), script, 30.0)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        if code:
+            return Trial(Outcome.DEAD, f"{asked.host}: nobody could become {asked.user}: {err.strip()}")
+        found = out.split()
+        return Trial(
+            Outcome.ACCEPTED if found else Outcome.REFUSED,
+            f"{asked.user} on {asked.host} can run {', '.join(found)}" if found
+            else f"{asked.user} on {asked.host} can run none of {', '.join(asked.programs)}",
+        )  # fmt: skip
 
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)

@@ -142,6 +142,24 @@ class Balancing:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardening:
+    """What the tip `hardening` is asked for beyond what it does anyway."""
+
+    at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
+    vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
+    encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """How a member gets a full copy of the data (SST)."""
+
+    method: str = ""  # rsync, mariabackup or secure_rsync (Galvan's own script); empty: as it is
+    also: tuple[str, ...] = ()  # methods that a donor goes on serving beside the one in use
+    older_scripts: bool = False  # scripts that fall back to clear text without a word are taken by name
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -168,6 +186,8 @@ class Policy:
     backup: Backup | None = None  # None: not asked for
     firewall: Walls = Walls()
     load_balancer: Balancing = Balancing()
+    sst: Transfers = Transfers()
+    hardening: Hardening = Hardening()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +200,9 @@ class Cluster:
     probe: ProbeAccount | None = None
     ssh_config: tuple[str, ...] = ()
     authorities: tuple[tuple[str, str], ...] = ()  # name and certificate (PEM) of the authorities kept here
+    escrow: tuple[
+        tuple[str, str], ...
+    ] = ()  # number and fingerprint of the keys of encryption at rest that are kept here
 
     def having(self, *roles: Role) -> tuple[Host, ...]:
         return tuple(h for h in self.hosts if h.role in roles)

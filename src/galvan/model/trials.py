@@ -123,7 +123,33 @@ class Question:
     through: frozenset[int] = frozenset()
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
+
+    `ask`: `ran` (did it take place?), `wire` (what its ports carried, `marker` among it), `processes` (did a process or a log of
+    either end show the secret?), `account` (was it `user` that read the data at the donor?).
+    """
+
+    host: str
+    ask: str
+    marker: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """Would the host's server find any of these programs and run it, as the shell does that it asks? As the server's user,
+    on the PATH of a unit of systemd; none of them is run."""
+
+    host: str
+    programs: tuple[str, ...]
+    user: str = "mysql"
+
+
+Attempt: TypeAlias = (
+    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Runnable
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,12 @@ from galvan.model import (
     Listening,
     Login,
     Outcome,
+    Question,
+    Runnable,
     Scan,
     SecretRef,
     Served,
+    Transfer,
     Trial,
 )
 
@@ -95,6 +98,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening):
-            return Trial(Outcome.DEAD, "Listening is read from the provider, not from the wire")
+        if isinstance(attempt, Listening | Question | Runnable | Transfer):
+            return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from galvan.cluster.facts import CONFIG, VARIABLES
 from galvan.cluster.health import text
-from galvan.cluster.variables import NAMES
+from galvan.cluster.asked import VARIABLE_NAMES
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Verdict, check, holds, not_here
 from galvan.tips.hardening import versions
 from galvan.tips.hardening.facts import RUNTIME
@@ -20,7 +20,7 @@ _OWN = (
     "version_comment", "wsrep_cluster_address", "socket", "port", "datadir", "log_bin_basename", "general_log_file", "slow_query_log_file",
     "relay_log_basename", "wsrep_provider_evs_join_retrans_period", "system_time_zone", "plugin_dir", "read_only", "log_error",
 )  # fmt: skip
-COMPARED = tuple(name for name in NAMES if name not in _OWN)
+COMPARED = tuple(name for name in VARIABLE_NAMES if name not in _OWN)
 
 
 @check(

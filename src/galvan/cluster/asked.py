@@ -1,6 +1,4 @@
-"""The server's variables that Galvan reads or sets: all asked at once, since a change is undone by what was seen there."""
-
-from __future__ import annotations
+"""The server's variables and counters that Galvan asks for in every look, by name: a change is undone by what was seen there."""
 
 _HOUSE = (
     "version", "version_comment", "hostname", "port", "extra_port", "datadir", "socket", "have_ssl", "ssl_ca", "ssl_capath",
@@ -10,6 +8,10 @@ _HOUSE = (
     "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
     "wsrep_provider_evs_join_retrans_period",  # there only where the plug-in wsrep_provider is
     "pxc_encrypt_cluster_traffic",  # Percona XtraDB Cluster's
+    "innodb_encrypt_tables", "innodb_encrypt_log", "encrypt_binlog", "encrypt_tmp_files", "encrypt_tmp_disk_tables",
+    "aria_encrypt_tables", "innodb_encrypt_temporary_tables", "innodb_encryption_threads", "innodb_encryption_rotation_iops",
+    "innodb_encryption_rotate_key_age", "file_key_management_filename", "file_key_management_encryption_algorithm",
+    "hashicorp_key_management_vault_url",
 )  # fmt: skip
 _FILES = ("local_infile", "secure_file_priv", "have_symlink", "log_bin", "log_bin_basename", "plugin_dir")
 _STRICTNESS = (
@@ -38,4 +40,11 @@ _PASSWORDS = (
     "validate_password.policy", "validate_password.length", "validate_password_policy", "validate_password_length",
     "password_history", "password_reuse_interval",
 )  # fmt: skip
-NAMES = (*_HOUSE, *_FILES, *_STRICTNESS, *_LIMITS, *_LOGS, *_AUDIT, *_PASSWORDS)
+VARIABLE_NAMES = (*_HOUSE, *_FILES, *_STRICTNESS, *_LIMITS, *_LOGS, *_AUDIT, *_PASSWORDS)
+STATUS_NAMES = (
+    "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
+    "wsrep_ready", "wsrep_local_state", "wsrep_local_state_comment", "wsrep_local_index", "wsrep_cluster_weight",
+    "wsrep_desync_count", "wsrep_incoming_addresses", "wsrep_last_committed", "wsrep_local_cached_downto",
+    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "wsrep_replicated", "wsrep_replicated_bytes", "wsrep_received", "wsrep_received_bytes", "Uptime", "Ssl_finished_accepts",
+    "Com_insert", "Com_update", "Com_delete",
+)  # fmt: skip
