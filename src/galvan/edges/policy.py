@@ -243,11 +243,21 @@ def _hardening(field: Field) -> Hardening:
         values["vault"] = said["vault"].text(_VAULT, "https://vault.example.org:8200/v1/mariadb")
     if "encryption_iops" in said:
         values["encryption_iops"] = _between(said["encryption_iops"], 1, 100_000)
+    if "audit" in said:
+        values["audit"] = said["audit"].one_of("file", "syslog")
+    if "audit_exclude" in said:
+        values["audit_exclude"] = tuple(item.text(_USER, "galvan-health") for item in said["audit_exclude"].items())
+    if "fips" in said:
+        values["fips"] = said["fips"].typed("bool")
+    for name, (least, most) in {"password_length": (8, 1000), "password_errors": (1, 4_294_967_295)}.items():
+        if name in said:
+            values[name] = _between(said[name], least, most)
     if (values.get("at_rest") == "hashicorp") != ("vault" in values):
         raise field.wrong("at_rest: hashicorp and the vault's URL go together")
     return Hardening(**values)
 
 
+_USER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from galvan.cluster.facts import VARIABLES
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, check, holds, not_here
 from galvan.tips.hardening.facts import COUNTED, PLUGINS, Plugin
 from galvan.tips.hardening.host import MACHINE
@@ -32,7 +31,11 @@ def audit_log(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return holds(logging == "ON" and active == "ON", seen, "ON, ON")
     if loaded:
         policy = shown(facts, "audit_log_policy")
-        return holds(loaded.status == "ACTIVE" and policy != "NONE", f"audit_log is {loaded.status}, @@audit_log_policy={policy}", "ACTIVE, and a policy")
+        return holds(
+            loaded.status == "ACTIVE" and policy != "NONE",
+            f"audit_log is {loaded.status}, @@audit_log_policy={policy}",
+            "ACTIVE, and a policy",
+        )
     return holds(False, "neither server_audit nor audit_log is loaded", "one of them, logging")
 
 
@@ -56,10 +59,18 @@ def audit_events(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     they bring customers' data into the log."""
     if (seen := shown(facts, "server_audit_events")) is not None:
         said = {event.strip().upper() for event in seen.split(",")} - {""}
-        missing = [event for event in EVENTS if said and event not in said and not (event.startswith("QUERY") and "QUERY" in said)]
+        missing = [
+            event
+            for event in EVENTS
+            if said and event not in said and not (event.startswith("QUERY") and "QUERY" in said)
+        ]
         return holds(not missing, f"@@server_audit_events={seen or '(empty: all)'}", f"at least {','.join(EVENTS)}")
     if (policy := shown(facts, "audit_log_policy")) is not None:
-        return holds(policy in ("ALL", "LOGINS", "QUERIES"), f"@@audit_log_policy={policy}", "ALL, or LOGINS with a filter for DDL and DCL")
+        return holds(
+            policy in ("ALL", "LOGINS", "QUERIES"),
+            f"@@audit_log_policy={policy}",
+            "ALL, or LOGINS with a filter for DDL and DCL",
+        )
     return not_here(_NONE)
 
 
@@ -80,7 +91,11 @@ def audit_exceptions(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     strange = sorted({user.strip() for user in out.split(",")} - {""} - allowed)
     seen = [f"left out: {', '.join(strange)}"] if strange else []
     seen += [f"nobody but {only}"] if only else []
-    return holds(not seen, "; ".join(seen) or f"left out: {out or 'nobody'}", f"nobody but {', '.join(sorted(allowed)) or 'nobody'}")
+    return holds(
+        not seen,
+        "; ".join(seen) or f"left out: {out or 'nobody'}",
+        f"nobody but {', '.join(sorted(allowed)) or 'nobody'}",
+    )
 
 
 @check(
@@ -93,7 +108,11 @@ def audit_off_host(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if not kind and plugin(facts) is None:
         return not_here(_NONE)
     shippers = str(facts[MACHINE].get("shippers", "")).strip()
-    return holds(kind == "SYSLOG" or bool(shippers), f"it goes to {kind or 'a file'}; shippers that run: {shippers or 'none'}", "syslog, or a shipper")
+    return holds(
+        kind == "SYSLOG" or bool(shippers),
+        f"it goes to {kind or 'a file'}; shippers that run: {shippers or 'none'}",
+        "syslog, or a shipper",
+    )
 
 
 @check(
@@ -104,7 +123,10 @@ def audit_rotation(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """And with rotations of a few megabytes an intruder rolls his own traces out by failing to log in for a minute."""
     if (shown(facts, "server_audit_output_type") or "").upper() == "SYSLOG":
         return not_here("it goes to syslog")
-    size, kept = shown(facts, "server_audit_file_rotate_size", "audit_log_rotate_on_size"), shown(facts, "server_audit_file_rotations")
+    size, kept = (
+        shown(facts, "server_audit_file_rotate_size", "audit_log_rotate_on_size"),
+        shown(facts, "server_audit_file_rotations"),
+    )
     if size is None:
         return not_here(_NONE)
     good = size != "0" and kept != "0" and int(size) * int(kept or 1) >= 50_000_000
@@ -119,7 +141,9 @@ def audit_strategy(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """With PERFORMANCE, MySQL drops events when its buffer is full, which a flood of statements brings about."""
     if (seen := shown(facts, "audit_log_strategy")) is None:
         return not_here("this server's audit log has no strategy")
-    return holds(seen in ("SYNCHRONOUS", "SEMISYNCHRONOUS"), f"@@audit_log_strategy={seen}", "SYNCHRONOUS or SEMISYNCHRONOUS")
+    return holds(
+        seen in ("SYNCHRONOUS", "SEMISYNCHRONOUS"), f"@@audit_log_strategy={seen}", "SYNCHRONOUS or SEMISYNCHRONOUS"
+    )
 
 
 @check(
@@ -133,7 +157,11 @@ def error_log(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if seen and seen != "stderr":
         return holds(True, f"@@log_error={seen}", "a file, or a lasting journal")
     unit, journal = (str(facts[MACHINE].get(name, "")) for name in ("unit", "journal"))
-    return holds(bool(unit) and journal == "lasting", f"@@log_error=(empty): to the {journal} journal of {unit or 'nobody'}", "a file, or a lasting journal")
+    return holds(
+        bool(unit) and journal == "lasting",
+        f"@@log_error=(empty): to the {journal} journal of {unit or 'nobody'}",
+        "a file, or a lasting journal",
+    )
 
 
 @check(

@@ -8,7 +8,7 @@ from typing import Any
 
 from galvan.cluster.facts import CONFIG, OWN_FILES, PLATFORM, STATUS, VARIABLES, pairs, rows
 from galvan.model import Fact, Sql, State
-from galvan.tips.hardening.files import FILES
+from galvan.tips.hardening.files import FILES, MODES
 from galvan.tips.hardening.host import MACHINE
 
 _COUNTED = (
@@ -64,10 +64,10 @@ RUNTIME: Fact[State] = Fact(
         "SELECT LOWER(VARIABLE_NAME), /*M! GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES WHERE GLOBAL_VALUE_ORIGIN = 'SQL' */ "
         "/*!80000 VARIABLE_SOURCE FROM performance_schema.variables_info WHERE VARIABLE_SOURCE = 'DYNAMIC' */"
     ),
-    lambda output: {name: value for name, value in rows(output, 2)},
+    lambda output: {row[0]: row[1] for row in rows(output, 2)},
 )
 """What somebody set while the server ran."""
 
 FACTS: tuple[Fact[Any], ...] = (
-    VARIABLES, STATUS, CONFIG, PLATFORM, OWN_FILES, COUNTED, PLUGINS, SCHEMAS, RUNTIME, FILES, MACHINE,
+    VARIABLES, STATUS, CONFIG, PLATFORM, OWN_FILES, COUNTED, PLUGINS, SCHEMAS, RUNTIME, FILES, MODES, MACHINE,
 )  # fmt: skip

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from galvan.model import Fact, Shell, Unreadable
+from galvan.model import Fact, Shell, State, Unreadable
 
+EXCHANGE = "/var/lib/mysql-files"
+"""The one directory that Galvan gives the server to load rows from and to write them to."""
 _SCRIPT = r"""
 t=$(printf '\t')
 say() { for f; do [ -e "$f" ] && printf 'tag\t%s\t%s\n' "$tag" "$f"; done; }
@@ -34,6 +36,7 @@ $value";;
     esac
   done
   tag=data; say "$data"
+  tag=exchange; say /var/lib/mysql-files
   tag=error; say /var/log/mysql /var/log/mariadb /var/log/mysql/error.log /var/log/mariadb/mariadb.log /var/log/mysqld.log
   case $(stat -L -c %A "$data" 2>/dev/null) in *[xst]) tag=loose; find "$data" -maxdepth 2 -type f -perm /007 2>/dev/null | head -n 20 | while read -r f; do say "$f"; done;; esac
   tag=plugins; say "$plugin"
@@ -127,4 +130,11 @@ def files(output: str) -> Files:
     )  # fmt: skip
 
 
-FILES: Fact[Files] = Fact("hardening.files", Shell(_SCRIPT), files)
+FILES: Fact[Files] = Fact("hardening.files", Shell(_SCRIPT), files, stable=False)
+MODES: Fact[State] = Fact(
+    "hardening.modes",
+    FILES.query,
+    lambda output: {path: str(seen) for path, seen in files(output).seen.items()},
+    stable=False,
+)
+"""The same look, as steps compare it."""

@@ -40,8 +40,18 @@ def notify_command(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return holds(True, "@@wsrep_notify_cmd=(empty)", "empty, or a fixed release and a script of root's")
     script = dict(facts[FILES].of("script")).get(seen.split(" ")[0])
     bad = [hole for hole in versions.holes(server(facts)) if "wsrep_notify_cmd" in hole]
-    bad += ["the script was not found"] if script is None else [f"the script is {script}"] if faulty(0o755, ("root",))(seen, script) else []
-    return holds(not bad, f"@@wsrep_notify_cmd={seen}" + "".join(f"; {why}" for why in bad), "empty, or a fixed release and a script of root's")
+    bad += (
+        ["the script was not found"]
+        if script is None
+        else [f"the script is {script}"]
+        if faulty(0o755, ("root",))(seen, script)
+        else []
+    )
+    return holds(
+        not bad,
+        f"@@wsrep_notify_cmd={seen}" + "".join(f"; {why}" for why in bad),
+        "empty, or a fixed release and a script of root's",
+    )
 
 
 @check(
@@ -57,7 +67,11 @@ def receive_addresses(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     listens = str(seen.get("provider.gmcast.listen_addr") or "")
     bad = [f"gmcast.listen_addr={listens}"] if "0.0.0.0" in listens or "[::]" in listens else []  # noqa: S104 - looked for
     bad += [f"{name}=(empty)" for name in ("wsrep_node_address",) if not seen.get(name)]
-    bad += [f"{name}={seen.get(name)}" for name in ("wsrep_sst_receive_address",) if seen.get(name) == "AUTO" and not seen.get("wsrep_node_address")]
+    bad += [
+        f"{name}={seen.get(name)}"
+        for name in ("wsrep_sst_receive_address",)
+        if seen.get(name) == "AUTO" and not seen.get("wsrep_node_address")
+    ]
     return holds(not bad, f"{len(addresses)} addresses; {', '.join(bad) or listens}", "the internal address")
 
 
@@ -68,7 +82,11 @@ def receive_addresses(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def cluster_name(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A test host with the default name and a wrong address joins the cluster, and takes its data."""
     seen = text(facts[VARIABLES], "wsrep_cluster_name")
-    return holds(seen.lower() not in ("my_wsrep_cluster", "galera", "galera cluster", "mariadb galera cluster", ""), f"@@wsrep_cluster_name={seen}", "a name of its own")
+    return holds(
+        seen.lower() not in ("my_wsrep_cluster", "galera", "galera cluster", "mariadb galera cluster", ""),
+        f"@@wsrep_cluster_name={seen}",
+        "a name of its own",
+    )
 
 
 def size(said: str) -> float:
@@ -88,11 +106,17 @@ def catch_up(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A full copy is slow, takes a donor away, and opens port 4444; what a restart missed should fit into the donor's cache."""
     status = facts[STATUS]
     uptime = float(text(status, "Uptime"))
-    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / max(uptime, 1.0)
+    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / max(
+        uptime, 1.0
+    )
     cache = text(facts[VARIABLES], "provider.gcache.size")
     seconds = size(cache) / rate if rate else float("inf")
     kept = "all that is written" if seconds == float("inf") else f"what is written in {seconds:.0f} s"
-    return holds(seconds >= ROOM, f"gcache.size={cache} holds {kept}, at the rate since the start ({uptime:.0f} s ago)", f"{ROOM:.0f} s")
+    return holds(
+        seconds >= ROOM,
+        f"gcache.size={cache} holds {kept}, at the rate since the start ({uptime:.0f} s ago)",
+        f"{ROOM:.0f} s",
+    )
 
 
 @check(
@@ -112,7 +136,11 @@ def _each(facts: HostFacts, bad: str, want: str, fault: object) -> Judgement:
     if not found:
         return not_here("this host replicates from nobody beside the cluster")
     wrong = [link.source for link in found if fault(link)]  # type: ignore[operator]
-    return holds(not wrong, f"{bad}: {', '.join(wrong)}" if wrong else f"{', '.join(link.source for link in found)}: {want}", want)
+    return holds(
+        not wrong,
+        f"{bad}: {', '.join(wrong)}" if wrong else f"{', '.join(link.source for link in found)}: {want}",
+        want,
+    )
 
 
 @check(

@@ -37,7 +37,11 @@ def guessing(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return holds(errors <= most, f"@@max_password_errors={errors:.0f}", f"at most {most}")
     name = "connection_control_failed_connections_threshold"
     tries = _number(facts, name)
-    return holds(tries is not None and tries > 0, f"@@{name}={tries:.0f}" if tries is not None else "no connection_control", f"@@{name} above 0")
+    return holds(
+        tries is not None and tries > 0,
+        f"@@{name}={tries:.0f}" if tries is not None else "no connection_control",
+        f"@@{name} above 0",
+    )
 
 
 @check(
@@ -56,7 +60,9 @@ def password_rules(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         if (asked := _number(facts, name)) is not None:
             return holds(asked >= least, f"@@{name}={asked:.0f}", f"at least {least}")
     found = [name for name in facts[PLUGINS] if name.endswith("password_check")]
-    return holds(False, f"no rule on length: {', '.join(found) or 'no such plug-in is loaded'}", f"at least {least} characters")
+    return holds(
+        False, f"no rule on length: {', '.join(found) or 'no such plug-in is loaded'}", f"at least {least} characters"
+    )
 
 
 @check(
@@ -71,7 +77,11 @@ def password_dictionary(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return holds(True, "cracklib_password_check is loaded", "loaded")
     there = "cracklib_password_check" in facts[FILES].libraries
     words = facts[FILES].dictionaries
-    seen = "not loaded" + ("" if there else "; its library is not installed") + ("" if words else "; no dictionary is installed")
+    seen = (
+        "not loaded"
+        + ("" if there else "; its library is not installed")
+        + ("" if words else "; no dictionary is installed")
+    )
     return holds(False, seen, "cracklib_password_check is loaded")
 
 
@@ -86,11 +96,17 @@ def password_reuse(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         if seen.number < REUSE_SINCE:
             return not_here(f"MariaDB {seen} has no such plug-in; 10.7 has")
         there = "password_reuse_check" in facts[PLUGINS]
-        return holds(there, f"password_reuse_check is {'' if there else 'not '}loaded", "password_reuse_check is loaded")
+        return holds(
+            there, f"password_reuse_check is {'' if there else 'not '}loaded", "password_reuse_check is loaded"
+        )
     history, days = _number(facts, "password_history"), _number(facts, "password_reuse_interval")
     if history is None or days is None:
         return not_here(f"MySQL {seen} keeps no history of passwords")
-    return holds(history >= 5 or days >= 365, f"@@password_history={history:.0f}, @@password_reuse_interval={days:.0f}", "5 passwords, or 365 days")
+    return holds(
+        history >= 5 or days >= 365,
+        f"@@password_history={history:.0f}, @@password_reuse_interval={days:.0f}",
+        "5 passwords, or 365 days",
+    )
 
 
 @check(
@@ -112,7 +128,9 @@ def idle_limits(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     names = ("wait_timeout", "interactive_timeout", "idle_transaction_timeout")
     seen = {name: value for name in names if (value := _number(facts, name)) is not None}
     good = all(0 < value <= 28800 for value in seen.values())
-    return holds(good, ", ".join(f"@@{name}={value:.0f}" for name, value in seen.items()), "each above 0 and at most 28800")
+    return holds(
+        good, ", ".join(f"@@{name}={value:.0f}" for name, value in seen.items()), "each above 0 and at most 28800"
+    )
 
 
 @check(
@@ -122,7 +140,11 @@ def idle_limits(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def keepalive(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A client whose machine went away keeps its locks until the kernel gives up, after two hours by default."""
     seen = _number(facts, "tcp_keepalive_time")
-    return not_here("this server has no tcp_keepalive_time") if seen is None else holds(seen > 0, f"@@tcp_keepalive_time={seen:.0f}", "above 0")
+    return (
+        not_here("this server has no tcp_keepalive_time")
+        if seen is None
+        else holds(seen > 0, f"@@tcp_keepalive_time={seen:.0f}", "above 0")
+    )
 
 
 @check(
@@ -135,7 +157,11 @@ def block_cipher(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     seen = shown(facts, "block_encryption_mode")
     if seen is None:
         return not_here("this server has no block_encryption_mode")
-    return holds(not seen.endswith("-ecb") and not seen.startswith("aes-128"), f"@@block_encryption_mode={seen}", "aes-256-cbc or better")
+    return holds(
+        not seen.endswith("-ecb") and not seen.startswith("aes-128"),
+        f"@@block_encryption_mode={seen}",
+        "aes-256-cbc or better",
+    )
 
 
 @check(

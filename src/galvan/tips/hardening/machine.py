@@ -39,7 +39,9 @@ def service_account(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def no_shell(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A key that is planted in its home is a way in that no list of administrators shows."""
     seen = _said(facts, "account")
-    return holds(seen.endswith(("/nologin", "/false")), f"the shell of mysql is {seen or '(empty: /bin/sh)'}", "nologin or false")
+    return holds(
+        seen.endswith(("/nologin", "/false")), f"the shell of mysql is {seen or '(empty: /bin/sh)'}", "nologin or false"
+    )
 
 
 @check(
@@ -93,7 +95,11 @@ def sandbox(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         "seccomp": _said(facts, "seccomp") == "2", "container": _said(facts, "container") == "yes",
     }  # fmt: skip
     there = [name for name, yes in found.items() if yes]
-    return holds(bool(there), ", ".join(there) or "none of NoNewPrivileges, mounts of its own, seccomp, container", "at least one")
+    return holds(
+        bool(there),
+        ", ".join(there) or "none of NoNewPrivileges, mounts of its own, seccomp, container",
+        "at least one",
+    )
 
 
 @check(
@@ -113,8 +119,16 @@ def one_server(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def clock(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Logs of several hosts are read side by side, and certificates begin and end by the clock."""
     zone = text(facts[VARIABLES], "system_time_zone")
-    kept = "kept by the host beneath" if _said(facts, "container") == "yes" else f"synchronised: {_said(facts, 'synchronised')}"
-    return holds(zone in ("UTC", "Etc/UTC", "UCT") and not kept.endswith("no"), f"@@system_time_zone={zone}, {kept}", "UTC, synchronised")
+    kept = (
+        "kept by the host beneath"
+        if _said(facts, "container") == "yes"
+        else f"synchronised: {_said(facts, 'synchronised')}"
+    )
+    return holds(
+        zone in ("UTC", "Etc/UTC", "UCT") and not kept.endswith("no"),
+        f"@@system_time_zone={zone}, {kept}",
+        "UTC, synchronised",
+    )
 
 
 @check(

@@ -81,7 +81,9 @@ def binary_log_files(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def error_log_file(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Failed logins hold what was typed as the user's name, which now and then is a password."""
-    return _judged(_log(facts, "log_error"), faulty(0o660), "0660 or tighter", "the server writes no error log of its own")
+    return _judged(
+        _log(facts, "log_error"), faulty(0o660), "0660 or tighter", "the server writes no error log of its own"
+    )
 
 
 @check(
@@ -101,7 +103,9 @@ def slow_log_file(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def relay_log_files(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What a replica has fetched and not applied yet: rows of another server."""
-    return _judged(facts[FILES].of("relay_log"), faulty(0o660), "0660 mysql:mysql or tighter", "no relay log is configured")
+    return _judged(
+        facts[FILES].of("relay_log"), faulty(0o660), "0660 mysql:mysql or tighter", "no relay log is configured"
+    )
 
 
 @check(
@@ -122,7 +126,9 @@ def general_log(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def keys_closed(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who has the key is the server, or a member, for whoever trusts its certificate."""
-    return _judged(facts[FILES].of("key"), faulty(0o640), "0640 or tighter, of root or mysql", "no private key is configured")
+    return _judged(
+        facts[FILES].of("key"), faulty(0o640), "0640 or tighter, of root or mysql", "no private key is configured"
+    )
 
 
 @check(
@@ -154,7 +160,12 @@ def plugin_directory(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def audit_log_file(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who may read it learns who comes when, and who may write it takes himself out."""
-    return _judged(_log(facts, "server_audit_file"), faulty(0o660), "0660 or tighter", "no audit log of the server's own is written")
+    return _judged(
+        _log(facts, "server_audit_file"),
+        faulty(0o660),
+        "0660 or tighter",
+        "no audit log of the server's own is written",
+    )
 
 
 @check(
@@ -163,7 +174,12 @@ def audit_log_file(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def option_files(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who writes a line there decides what the server loads and as whom it runs, at its next start."""
-    return _judged(facts[FILES].of("options"), faulty(0o755, ("root",)), "owned by root, written by nobody else", "no option file was found")
+    return _judged(
+        facts[FILES].of("options"),
+        faulty(0o755, ("root",)),
+        "owned by root, written by nobody else",
+        "no option file was found",
+    )
 
 
 @check(
@@ -173,7 +189,11 @@ def option_files(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def secrets_closed(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A password in an option file is as secret as the file. wsrep_sst_auth is usually an account that reads every table."""
     found = facts[FILES]
-    bad = [f"{option} in {path} {found.seen[path]}" for option, path in found.secrets if path in found.seen and found.seen[path].mode & OTHERS]
+    bad = [
+        f"{option} in {path} {found.seen[path]}"
+        for option, path in found.secrets
+        if path in found.seen and found.seen[path].mode & OTHERS
+    ]
     held = ", ".join(f"{option} in {path}, closed" for option, path in found.secrets)
     return holds(not bad, ", ".join(bad) or held or "no password in any option file", "none that others can read")
 
@@ -237,7 +257,9 @@ def _apart(facts: HostFacts, *tags: str) -> Judgement:
     if not found:
         return not_here("there is none")
     bad = [f"{path} on {seen.mount}" for path, seen in found.items() if seen.mount in ("/", "/var", "/usr")]
-    return holds(not bad, ", ".join(bad or [f"{path} on {seen.mount}" for path, seen in found.items()]), "not on /, /var or /usr")
+    return holds(
+        not bad, ", ".join(bad or [f"{path} on {seen.mount}" for path, seen in found.items()]), "not on /, /var or /usr"
+    )
 
 
 CHECKS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from galvan.cluster.facts import VARIABLES
 from galvan.model import Outcome, Proof, Question, Role, Snapshot
-from galvan.tips.hardening.facts import SETTINGS
 
 TIP = "hardening"
 _REFUSED = frozenset({Outcome.REFUSED})
@@ -16,7 +16,7 @@ _NO_TABLE = frozenset({1046, 1049, 1146})
 
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
     for facts in snapshot.having(Role.DATABASE):
-        host, _ = facts.host.name, facts[SETTINGS]  # where nobody can look, nobody states what is forbidden
+        host, _ = facts.host.name, facts[VARIABLES]  # where nobody can look, nobody states what is forbidden
         load = Question(host, "LOAD DATA LOCAL INFILE '/dev/null' INTO TABLE galvan_none.none", _NO_LOCAL, _NO_TABLE)
         answers = Question(host, "SELECT 1", frozenset())
         yield Proof(

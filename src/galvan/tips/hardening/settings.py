@@ -74,7 +74,11 @@ def strict_mode(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def _given(facts: HostFacts, *names: str) -> list[str]:
     """Which of these options the files or the server's own command line switch on."""
     config, arguments = facts[CONFIG], str(facts[MACHINE].get("arguments", "")).replace("-", "_").split()
-    found = [f"{name}={config[name]} in the option files" for name in names if str(config.get(name, "OFF")).upper() not in _OFF]
+    found = [
+        f"{name}={config[name]} in the option files"
+        for name in names
+        if str(config.get(name, "OFF")).upper() not in _OFF
+    ]
     return found + [f"--{name} on the server's command line" for name in names if name in arguments]
 
 
@@ -108,7 +112,9 @@ def old_passwords(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if not seen:
         return not_here("this server knows no such passwords any more")
     good = seen.get("secure_auth", "ON") in _ON and seen.get("old_passwords", "0") in ("0", "OFF", "2")
-    return holds(good, ", ".join(f"@@{name}={value}" for name, value in seen.items()), "secure_auth=ON, old_passwords=0")
+    return holds(
+        good, ", ".join(f"@@{name}={value}" for name, value in seen.items()), "secure_auth=ON, old_passwords=0"
+    )
 
 
 @check(
@@ -162,9 +168,15 @@ _KNOWN_LIBRARIES = (
 )  # fmt: skip
 def plugins_known(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Each library in the server's process may do what the server may; handlersocket and memcached open ports that know no account."""
-    found = {name: plugin.library for name, plugin in facts[PLUGINS].items() if not plugin.library.startswith(_KNOWN_LIBRARIES)}
+    found = {
+        name: plugin.library
+        for name, plugin in facts[PLUGINS].items()
+        if not plugin.library.startswith(_KNOWN_LIBRARIES)
+    }
     listed = ", ".join(f"{name} ({library})" for name, library in sorted(found.items()))
-    return holds(not found, listed or "only what ships with the server", "only what ships with the server, or is documented")
+    return holds(
+        not found, listed or "only what ships with the server", "only what ships with the server, or is documented"
+    )
 
 
 @check(
@@ -175,7 +187,11 @@ def memcached(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """MySQL's memcached daemon hands out rows on port 11211 without any account."""
     if "mariadb" in f"{shown(facts, 'version')} {shown(facts, 'version_comment')}".lower():
         return not_here("MariaDB has no such plug-in")
-    return holds("daemon_memcached" not in facts[PLUGINS], "daemon_memcached" if "daemon_memcached" in facts[PLUGINS] else "absent", "absent")
+    return holds(
+        "daemon_memcached" not in facts[PLUGINS],
+        "daemon_memcached" if "daemon_memcached" in facts[PLUGINS] else "absent",
+        "absent",
+    )
 
 
 CHECKS = (

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 
+from galvan.cluster.asked import VARIABLE_NAMES
 from galvan.cluster.facts import CONFIG, VARIABLES
 from galvan.cluster.health import text
-from galvan.cluster.asked import VARIABLE_NAMES
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Verdict, check, holds, not_here
 from galvan.tips.hardening import versions
 from galvan.tips.hardening.facts import RUNTIME
 from galvan.tips.hardening.limits import server
-from galvan.tips.hardening.settings import shown
 
 _OWN = (
     "hostname", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_receive_address", "wsrep_provider_options", "bind_address", "version",
@@ -32,8 +31,16 @@ def supported_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     seen, today = server(facts), _today(snapshot)
     last = versions.known()["support"].get(seen.maker, {}).get(seen.series)
     if last is None:
-        return Judgement(Verdict.UNKNOWN, f"{seen.maker} {seen}: the list of {versions.known()['as_of']} does not have this series", "a series that is maintained")
-    return holds(last >= today.isoformat(), f"{seen.maker} {seen}: {seen.series} is maintained until {last}", "a series that is maintained")
+        return Judgement(
+            Verdict.UNKNOWN,
+            f"{seen.maker} {seen}: the list of {versions.known()['as_of']} does not have this series",
+            "a series that is maintained",
+        )
+    return holds(
+        last >= today.isoformat(),
+        f"{seen.maker} {seen}: {seen.series} is maintained until {last}",
+        "a series that is maintained",
+    )
 
 
 @check(
@@ -45,7 +52,11 @@ def known_holes(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     strangers away from the first kind, and nothing but the fix from the second."""
     seen = server(facts)
     if seen.maker != "mariadb" or seen.enterprise:
-        return Judgement(Verdict.UNKNOWN, f"{facts[VARIABLES]['version']}: the list knows MariaDB's community releases only", "its own release notes")
+        return Judgement(
+            Verdict.UNKNOWN,
+            f"{facts[VARIABLES]['version']}: the list knows MariaDB's community releases only",
+            "its own release notes",
+        )
     found = [*versions.holes(seen)]
     return holds(not found, "; ".join(found) or f"{seen}: none of the list of {versions.known()['as_of']}", "none")
 
@@ -71,7 +82,11 @@ def provider_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     mine, least = seen[facts.host.name], tuple(map(int, versions.known()["provider"]["least"].split(".")[1:]))
     others = [f"{host} has {version}" for host, version in seen.items() if version != mine]
     old = tuple(map(int, mine.split("."))) < least
-    return holds(not old and not others, ", ".join([f"{mine} here", *others]), f"{'.'.join(map(str, least))} or later, and one on all hosts")
+    return holds(
+        not old and not others,
+        ", ".join([f"{mine} here", *others]),
+        f"{'.'.join(map(str, least))} or later, and one on all hosts",
+    )
 
 
 def _provider(facts: HostFacts) -> str:
@@ -96,8 +111,14 @@ def hosts_alike(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         common, count = Counter(values.values()).most_common(1)[0]
         mine = values[facts.host.name]
         if mine != common and (count > 1 or len(members) == 2):
-            differs.append(f"{name}={mine} here, {common} on {', '.join(host for host, value in values.items() if value == common)}")
-    return holds(not differs, "; ".join(differs[:6]) or f"{len(COMPARED)} settings are the same as on the others", "the same on all hosts")
+            differs.append(
+                f"{name}={mine} here, {common} on {', '.join(host for host, value in values.items() if value == common)}"
+            )
+    return holds(
+        not differs,
+        "; ".join(differs[:6]) or f"{len(COMPARED)} settings are the same as on the others",
+        "the same on all hosts",
+    )
 
 
 @check(
@@ -108,8 +129,16 @@ def settings_last(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """SET GLOBAL is gone with the next restart, which comes at a time when nobody thinks of it; and a line that was written
     and never read protects nobody."""
     config, seen = facts[CONFIG], facts[VARIABLES]
-    differs = [f"{name}={seen[name]} runs, {config[name]} is written" for name in _written(facts) if not _same(name, str(seen[name]), str(config[name]))]
-    differs += [f"{name}={value} was set while it ran, and is written nowhere" for name, value in facts[RUNTIME].items() if name not in config and name in COMPARED]
+    differs = [
+        f"{name}={seen[name]} runs, {config[name]} is written"
+        for name in _written(facts)
+        if not _same(name, str(seen[name]), str(config[name]))
+    ]
+    differs += [
+        f"{name}={value} was set while it ran, and is written nowhere"
+        for name, value in facts[RUNTIME].items()
+        if name not in config and name in COMPARED
+    ]
     return holds(not differs, "; ".join(differs[:6]) or "what is written runs", "what runs is what is written")
 
 
