@@ -12,8 +12,7 @@ from galvan.tips.hardening.files import FILES, MODES
 from galvan.tips.hardening.host import MACHINE
 
 _COUNTED = (
-    "Com_load", "Com_create_user", "Com_set_password", "Uptime", "Server_audit_active", "Server_audit_writes_failed",
-    "wsrep_replicated_bytes", "wsrep_received_bytes",
+    "Com_load", "Uptime", "Server_audit_active", "Server_audit_writes_failed",
 )  # fmt: skip
 
 

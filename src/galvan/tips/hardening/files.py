@@ -13,6 +13,8 @@ from galvan.model import Fact, Shell, State, Unreadable
 
 EXCHANGE = "/var/lib/mysql-files"
 """The one directory that Galvan gives the server to load rows from and to write them to."""
+LOGS = "/var/log/mysql"
+"""Where the audit log lies on a host whose distribution has no directory for the server's logs."""
 _SCRIPT = r"""
 t=$(printf '\t')
 say() { for f; do [ -e "$f" ] && printf 'tag\t%s\t%s\n' "$tag" "$f"; done; }
@@ -38,7 +40,7 @@ $value";;
   tag=data; say "$data"
   tag=exchange; say /var/lib/mysql-files
   tag=error; say /var/log/mysql /var/log/mariadb /var/log/mysql/error.log /var/log/mariadb/mariadb.log /var/log/mysqld.log
-  case $(stat -L -c %A "$data" 2>/dev/null) in *[xst]) tag=loose; find "$data" -maxdepth 2 -type f -perm /007 2>/dev/null | head -n 20 | while read -r f; do say "$f"; done;; esac
+  case $(stat -L -c %A "$data" 2>/dev/null) in *[xst]) tag=loose; find "$data" -maxdepth 2 -type f -perm /007 ! -name '*.flag' ! -name '*_upgrade_info' ! -name '*cert.pem' ! -name ca.pem ! -name public_key.pem 2>/dev/null | head -n 20 | while read -r f; do say "$f"; done;; esac
   tag=plugins; say "$plugin"
   for so in server_audit simple_password_check cracklib_password_check password_reuse_check; do [ -e "$plugin/$so.so" ] && printf 'library\t%s\n' $so; done
   for f in /var/cache/cracklib/cracklib_dict.pwd /usr/share/cracklib/pw_dict.pwd /usr/share/cracklib/pw_dict.pwd.gz; do [ -e $f ] && printf 'dictionary\t%s\n' $f; done

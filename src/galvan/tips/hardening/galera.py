@@ -75,12 +75,19 @@ def receive_addresses(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(not bad, f"{len(addresses)} addresses; {', '.join(bad) or listens}", "the internal address")
 
 
+def alone(facts: HostFacts) -> Judgement | None:
+    """What is not a member is not concerned."""
+    return not_here("wsrep_on=OFF") if text(facts[VARIABLES], "wsrep_on") != "ON" else None
+
+
 @check(
     "hardening.cluster-name", Severity.LOW, "The cluster has the name of every other one", rung=Rung.OPEN, control="GA-22",
     remedy="another wsrep_cluster_name; all members have to be stopped for it",
 )  # fmt: skip
 def cluster_name(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A test host with the default name and a wrong address joins the cluster, and takes its data."""
+    if said := alone(facts):
+        return said
     seen = text(facts[VARIABLES], "wsrep_cluster_name")
     return holds(
         seen.lower() not in ("my_wsrep_cluster", "galera", "galera cluster", "mariadb galera cluster", ""),
@@ -104,6 +111,8 @@ def size(said: str) -> float:
 )  # fmt: skip
 def catch_up(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A full copy is slow, takes a donor away, and opens port 4444; what a restart missed should fit into the donor's cache."""
+    if said := alone(facts):
+        return said
     status = facts[STATUS]
     uptime = float(text(status, "Uptime"))
     rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / max(

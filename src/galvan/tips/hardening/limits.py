@@ -86,8 +86,8 @@ def password_dictionary(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 @check(
-    "hardening.password-reuse", Severity.LOW, "An old password may come back", rung=Rung.ENFORCED, control="AC-10",
-    references=("CIS MySQL 8.0 2.8",), remedy="plugin_load_add=password_reuse_check; MySQL: password_history and password_reuse_interval",
+    "hardening.password-reuse", Severity.LOW, "An old password may come back", rung=Rung.OPEN, control="AC-10",
+    references=("CIS MySQL 8.0 2.8",), remedy="plugin_load_add=password_reuse_check, tried on a test cluster first; MySQL: password_history and password_reuse_interval",
 )  # fmt: skip
 def password_reuse(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """A password that was changed because it leaked is set again a month later, by habit."""

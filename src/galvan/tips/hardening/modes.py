@@ -24,8 +24,8 @@ def mend(facts: HostFacts, failing: Collection[str]) -> Iterator[Step]:
             for _, path in found.secrets
             if path in found.seen
         }
-    if "hardening.file-exchange" in failing and EXCHANGE not in found.seen:
-        yield _make(facts)
+    if "hardening.file-exchange" in failing:
+        yield from make(facts, EXCHANGE)
     listed_while_open = {path for path, seen in found.of("log_bin", "relay_log") if not path.endswith(".index")}
     for path, (mode, owner, group) in wanted.items():
         seen = found.seen[path]
@@ -56,14 +56,16 @@ def _step(facts: HostFacts, path: str, seen: Seen, want: Seen, vanishes: bool) -
     )  # fmt: skip
 
 
-def _make(facts: HostFacts) -> Step:
-    """A directory that holds something by the time of the way back stays."""
-    host = facts.host.name
-    return Step(
-        id=f"{TIP}.exchange@{host}", tip=TIP, host=host, stage=Stage.PREPARE, read=MODES, before={EXCHANGE: None},
-        want={EXCHANGE: "0750 mysql:mysql"}, do=(sh("mkdir -p {{d}}; chown mysql:mysql {{d}}; chmod 0750 {{d}}", d=EXCHANGE),),
-        undo=(sh("rmdir {{d}}", d=EXCHANGE),), title=f"make {EXCHANGE}",
-    )  # fmt: skip
+def make(facts: HostFacts, path: str) -> Iterator[Step]:
+    """A directory of the server's own. What lies in it by the time of the way back is put aside with it."""
+    host, aside = facts.host.name, f"/var/lib/galvan/removed/{path.strip('/').replace('/', '-')}"
+    if path not in facts[FILES].seen:
+        yield Step(
+            id=f"{TIP}.directory-{path}@{host}", tip=TIP, host=host, stage=Stage.PREPARE, read=MODES, before={path: None},
+            want={path: "0750 mysql:mysql"}, title=f"make {path}",
+            do=(sh("mkdir -p {{d}}; chown mysql:mysql {{d}}; chmod 0750 {{d}}; ! command -v restorecon >/dev/null || restorecon {{d}}", d=path),),
+            undo=(sh("! [ -d {{d}} ] || rmdir {{d}} 2>/dev/null || { mkdir -p -m 0700 {{up}}; mv {{d}} {{a}}-$(date +%s); }", d=path, a=aside, up="/var/lib/galvan/removed"),),
+        )  # fmt: skip
 
 
 def _closed(seen: Seen) -> Wanted:

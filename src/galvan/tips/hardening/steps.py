@@ -10,7 +10,7 @@ from galvan.model import Finding, HostFacts, Need, Rung, Setting, Snapshot, Stag
 from galvan.tips.hardening import modes
 from galvan.tips.hardening.auditing import EVENTS
 from galvan.tips.hardening.facts import PLUGINS
-from galvan.tips.hardening.files import EXCHANGE, FILES
+from galvan.tips.hardening.files import EXCHANGE, FILES, LOGS
 
 TIP = "hardening"
 _ORDER = (
@@ -113,7 +113,7 @@ def _audit(facts: HostFacts, snapshot: Snapshot) -> Iterator[Setting]:
         values["server_audit_excl_users"] = ",".join(policy.audit_exclude)
     if policy.audit == "file":
         values |= {
-            "server_audit_file_path": f"{_logs(facts)}server_audit.log",
+            "server_audit_file_path": f"{_logs(facts)}/server_audit.log",
             "server_audit_file_rotate_size": "10000000",
         }
     loaded = "server_audit" in facts[PLUGINS]
@@ -133,8 +133,8 @@ def _audit(facts: HostFacts, snapshot: Snapshot) -> Iterator[Setting]:
 
 
 def _logs(facts: HostFacts) -> str:
-    """The distribution's directory for logs; the data directory of a host that has none."""
-    return next((f"{path}/" for path, seen in facts[FILES].of("error") if seen.directory and seen.owner == "mysql"), "")
+    """The distribution's directory for the server's logs, or the one that is made."""
+    return next((path for path, seen in facts[FILES].of("error") if seen.directory and seen.owner == "mysql"), LOGS)
 
 
 _CHANGES: dict[str, Change] = {

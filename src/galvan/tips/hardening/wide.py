@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from galvan.cluster.asked import VARIABLE_NAMES
-from galvan.cluster.facts import CONFIG, VARIABLES
+from galvan.cluster.facts import CONFIG, STATUS, VARIABLES
 from galvan.cluster.health import text
-from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Verdict, check, holds, not_here
+from galvan.model import (
+    HostFacts,
+    Judgement,
+    Role,
+    Rung,
+    Severity,
+    Snapshot,
+    Unreadable,
+    Verdict,
+    check,
+    holds,
+    not_here,
+)
 from galvan.tips.hardening import versions
 from galvan.tips.hardening.facts import RUNTIME
+from galvan.tips.hardening.galera import alone
 from galvan.tips.hardening.limits import server
 
 _OWN = (
@@ -78,22 +92,23 @@ def list_fresh(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def provider_version(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Before 26.4.8 there is no way to TLS without an outage, and chains of certificates are sent without their middle."""
+    if said := alone(facts):
+        return said
     seen = {f.host.name: _provider(f) for f in snapshot.having(Role.DATABASE)}
-    mine, least = seen[facts.host.name], tuple(map(int, versions.known()["provider"]["least"].split(".")[1:]))
+    mine, least = seen[facts.host.name], versions.known()["provider"]["least"]
     others = [f"{host} has {version}" for host, version in seen.items() if version != mine]
-    old = tuple(map(int, mine.split("."))) < least
+    old = tuple(map(int, mine.split("."))) < tuple(map(int, least.split(".")[1:]))
     return holds(
-        not old and not others,
-        ", ".join([f"{mine} here", *others]),
-        f"{'.'.join(map(str, least))} or later, and one on all hosts",
+        not old and not others, ", ".join([f"{mine} here", *others]), f"{least} or later, and one on all hosts"
     )
 
 
 def _provider(facts: HostFacts) -> str:
-    from galvan.cluster.facts import STATUS
-
+    """Without the first number, which says for which protocol it was made: 26.4.23 shows itself as 4.23."""
     said = text(facts[STATUS], "wsrep_provider_version").partition("(")[0]
-    return said.removeprefix("26.").removeprefix("25.")
+    if not re.fullmatch(r"[\d.]*\d", found := said.removeprefix("26.").removeprefix("25.")):
+        raise Unreadable(f"the provider calls its version {said!r}")
+    return found
 
 
 @check(
