@@ -234,7 +234,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 
 
 def _hardening(field: Field) -> Hardening:
-    """policy: {hardening: {at_rest: file, encryption_iops: 200}}"""
+    """policy: {hardening: {at_rest: file, encryption_iops: 200, administrators: [ann, "'dba'@'10.0.9.%'"]}}"""
     said = field.mapping(*(f.name for f in dataclasses.fields(Hardening)))
     values: dict[str, Any] = {}
     if "at_rest" in said:
@@ -252,12 +252,16 @@ def _hardening(field: Field) -> Hardening:
     for name, (least, most) in {"password_length": (8, 1000), "password_errors": (1, 4_294_967_295)}.items():
         if name in said:
             values[name] = _between(said[name], least, most)
+    if "unused_days" in said:
+        values["unused_days"] = _between(said["unused_days"], 0, 3650)
+    values |= {name: said[name].typed("tuple") for name in _PURPOSES if name in said}
     if (values.get("at_rest") == "hashicorp") != ("vault" in values):
         raise field.wrong("at_rest: hashicorp and the vault's URL go together")
     return Hardening(**values)
 
 
 _USER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_PURPOSES = ("administrators", "applications", "monitors", "backups", "replication")
 _VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,
