@@ -169,7 +169,18 @@ class Noted:
 
 
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Noted | OnDisk | Transfer | Runnable
+    Login
+    | ClientHello
+    | Served
+    | GroupHello
+    | Listening
+    | Capture
+    | Scan
+    | Question
+    | Noted
+    | OnDisk
+    | Transfer
+    | Runnable
 )
 
 
