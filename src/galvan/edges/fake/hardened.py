@@ -25,7 +25,7 @@ _HOST = {
         "synchronised=no\n"
     ),
     "hardening.files": (
-        "tag\tdata\t/var/lib/mysql\ntag\tplugins\t/usr/lib/mysql/plugin\nlibrary\tserver_audit\nlibrary\tsimple_password_check\n"
+        "tag\tdata\t/var/lib/mysql\ntag\texchange\t/var/lib/mysql-files\nstat\t750\tmysql\tmysql\tdirectory\t/\t/var/lib/mysql-files\ntag\tplugins\t/usr/lib/mysql/plugin\nlibrary\tserver_audit\nlibrary\tsimple_password_check\n"
         "stat\t755\troot\troot\tdirectory\t/\t/usr/lib/mysql/plugin\nstat\t750\tmysql\tmysql\tdirectory\t/\t/var/lib/mysql\n"
     ),
 }

@@ -66,7 +66,7 @@ def password_rules(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 @check(
-    "hardening.password-dictionary", Severity.LOW, "Words out of a dictionary are passwords", rung=Rung.ENFORCED, control="AC-09",
+    "hardening.password-dictionary", Severity.LOW, "Words out of a dictionary are passwords", rung=Rung.OPEN, control="AC-09",
     references=("CIS MariaDB 10.6 7.4",), remedy="install the distribution's cracklib plug-in for MariaDB, then plugin_load_add=cracklib_password_check", strict=True,
 )  # fmt: skip
 def password_dictionary(facts: HostFacts, snapshot: Snapshot) -> Judgement:
