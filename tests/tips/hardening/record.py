@@ -16,7 +16,9 @@ HERE = Path(__file__).parent.parent / "outputs"
 def main(name: str) -> None:
     mine = [f for f in FACTS if Role.DATABASE in f.roles and (f.id.startswith("hardening.") or f.id == "server.grants")]
     for host in lab.current().databases[:2]:
-        said = lab.execute(host.name, f"sh 2>/tmp/err <<'@whole'\n{render(mine, 'mark')}\n@whole\nprintf '@apart'; cat /tmp/err")
+        said = lab.execute(
+            host.name, f"sh 2>/tmp/err <<'@whole'\n{render(mine, 'mark')}\n@whole\nprintf '@apart'; cat /tmp/err"
+        )
         out, _, err = said.partition("@apart")
         (HERE / name / host.name).mkdir(parents=True, exist_ok=True)
         for id, text in read(mine, "mark", out, err).items():

@@ -129,6 +129,22 @@ def test_schemas(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 @check(
+    "hardening.show-databases", Severity.LOW, "Every account sees the names of all schemas it may use", rung=Rung.OPEN, control="CF-12",
+    references=("dev-sec mysql-conf-03",), remedy="skip_show_database=ON and automatic_sp_privileges=OFF in the option file, and a restart", strict=True,
+)  # fmt: skip
+def show_databases(facts: HostFacts, snapshot: Snapshot) -> Judgement:
+    """Names of schemas are names of customers now and then; and who creates a routine is given rights on it that nobody granted.
+    Tools that list schemas stop working, so Galvan does not set it."""
+    seen = {
+        name: value
+        for name in ("skip_show_database", "automatic_sp_privileges")
+        if (value := shown(facts, name)) is not None
+    }
+    good = seen.get("skip_show_database", "ON") in _ON and seen.get("automatic_sp_privileges", "OFF") in _OFF
+    return holds(good, ", ".join(f"@@{name}={value}" for name, value in seen.items()) or "neither variable", "ON, OFF")
+
+
+@check(
     "hardening.listens-everywhere", Severity.MEDIUM, "The server listens at every address", rung=Rung.OPEN, control="CF-14",
     references=("CIS MariaDB 10.6 2.9", "CIS MySQL 8.0 2.14"), remedy="bind_address with the addresses that clients use, and a restart; or the firewall tip alone", strict=True,
 )  # fmt: skip
@@ -195,6 +211,6 @@ def memcached(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 
 CHECKS = (
-    local_infile, file_exchange, symbolic_links, strict_mode, grant_tables, suspicious_functions, old_passwords, test_schemas,
+    local_infile, file_exchange, symbolic_links, strict_mode, grant_tables, suspicious_functions, old_passwords, test_schemas, show_databases,
     listens_everywhere, extra_doors, plugins_known, memcached,
 )  # fmt: skip

@@ -81,6 +81,8 @@ def known_holes(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def list_fresh(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What was found after the list was made is not in it, so a clean answer says less each month."""
+    if server(facts).maker != "mariadb":
+        return not_here("the list knows MariaDB's community releases only")
     made, most = date.fromisoformat(versions.known()["as_of"]), int(versions.known()["good_for_days"])
     age = (_today(snapshot) - made).days
     return holds(age <= most, f"the list is of {made}, {age} days old", f"at most {most} days")
@@ -123,12 +125,12 @@ def hosts_alike(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     differs = []
     for name in COMPARED:
         values = {member.host.name: str(member[VARIABLES].get(name)) for member in members}
-        common, count = Counter(values.values()).most_common(1)[0]
+        counts = Counter(values.values())
         mine = values[facts.host.name]
-        if mine != common and (count > 1 or len(members) == 2):
-            differs.append(
-                f"{name}={mine} here, {common} on {', '.join(host for host, value in values.items() if value == common)}"
-            )
+        rivals = {value for value, count in counts.items() if value != mine and count >= counts[mine]}
+        if rivals:
+            said = ", ".join(f"{value} on {host}" for host, value in values.items() if value in rivals)
+            differs.append(f"{name}={mine} here, {said}")
     return holds(
         not differs,
         "; ".join(differs[:6]) or f"{len(COMPARED)} settings are the same as on the others",
