@@ -8,6 +8,7 @@ from enum import StrEnum
 from galvan.cluster.answer import USER as ANSWER
 from galvan.cluster.balancer import CHECK_USERS
 from galvan.cluster.behind import is_haproxy
+from galvan.cluster.facts import VARIABLES
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Grants, Level
 from galvan.cluster.logins import serving
 from galvan.model import HostFacts, Role, Snapshot
@@ -108,11 +109,20 @@ def _serves(account: Account, facts: HostFacts, user: str, clients: Iterable[str
     return any(account in serving(facts[GRANTS].accounts, user, client) for client in clients)
 
 
+def _dumps(facts: HostFacts) -> bool:
+    """With this method a donor logs in at the joiner; with all others transfers log in on their own host."""
+    return facts[VARIABLES].get("wsrep_sst_method") == "mysqldump"
+
+
 def _by_the_server(account: Account, facts: HostFacts, snapshot: Snapshot) -> Iterator[Purpose]:
     seen = facts[GRANTS]
     if owns(account) or seen.asker == f"{account.user}@{account.host}":
         yield Purpose.ADMINISTRATOR
-    if account.user and account.user in facts[TRANSFERS] and _serves(account, facts, account.user, ("", "127.0.0.1")):
+    if (
+        account.user
+        and account.user in facts[TRANSFERS]
+        and (_dumps(facts) or _serves(account, facts, account.user, ("",)))
+    ):
         yield Purpose.TRANSFER
     if account.user and _serves(account, facts, account.user, checkers(snapshot).get(account.user, ())):
         yield Purpose.CHECK

@@ -59,7 +59,7 @@ def logged(account: Account, grants: Grants, server: HostFacts) -> Iterator[tupl
     """Who and when: logins in the audit log that may have been this account's."""
     for who, when in server[LAST].items() if server.host.role is Role.DATABASE else ():
         user, _, client = who.rpartition("@")
-        if account in serving(grants.accounts, user, "" if client == "localhost" else client):
+        if who != "#since" and account in serving(grants.accounts, user, "" if client == "localhost" else client):
             yield who, when
 
 
@@ -71,6 +71,7 @@ def idle(facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
         for account in facts[GRANTS].people
         if account.user
         and not spared(account, facts, snapshot)
+        and not account.expired  # then nobody knows how old it is
         and facts[CHANGED].at.get((account.user, account.host), 0) < since
         and not any(_seen(account, facts[GRANTS], server, since) for server in servers(snapshot))
     )
