@@ -157,8 +157,30 @@ class Runnable:
     user: str = "mysql"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A login under a name that nobody has, and then a look at what the server of `host` wrote of it: MATCHES where the name
+    stands there. `log`: a file; empty where there is none to look at, `syslog` for the host's journal."""
+
+    host: str
+    address: str
+    port: int
+    log: str
+
+
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | OnDisk | Transfer | Runnable
+    Login
+    | ClientHello
+    | Served
+    | GroupHello
+    | Listening
+    | Capture
+    | Scan
+    | Question
+    | Noted
+    | OnDisk
+    | Transfer
+    | Runnable
 )
 
 
