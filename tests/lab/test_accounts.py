@@ -145,9 +145,7 @@ ODD = st.text(st.sampled_from("ab'\"`\\%_ ü-@.;#*/$()€"), min_size=1, max_siz
     lambda said: said == said.strip()
 )
 PLACE = ODD.filter(lambda said: "@" not in said)  # which the server does not take for a host
-HELD = st.sets(
-    st.sampled_from(["FILE", "SUPER", "PROCESS", "RELOAD", "SELECT", "SHUTDOWN"]), min_size=1
-)
+HELD = st.sets(st.sampled_from(["FILE", "SUPER", "PROCESS", "RELOAD", "SELECT", "SHUTDOWN"]), min_size=1)
 SCRAP = (
     "SELECT CONCAT('DROP USER ', QUOTE(User), '@', QUOTE(Host), ';') FROM mysql.global_priv WHERE Host LIKE '%.scrap'"
 )
