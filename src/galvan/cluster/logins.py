@@ -29,9 +29,9 @@ def serving(accounts: Sequence[Account], user: str, client: str) -> tuple[Accoun
     return tuple(found)
 
 
-def _telling(account: Account) -> tuple[bool, int, bool]:
+def _telling(account: Account) -> tuple[bool, int, bool, bool]:
     wild = min((account.host.find(c) for c in "%_" if c in account.host), default=-1)
-    return wild >= 0, -wild, not account.user
+    return wild >= 0, -wild, "/" in account.host, not account.user
 
 
 def _fits(host: str, client: str) -> bool | None:
