@@ -8,7 +8,7 @@ import pytest
 
 from galvan.edges.inventory import load
 from galvan.edges.policy import attested, window
-from galvan.model import Backup, BadInput, Budget, Opening, Walls
+from galvan.model import Backup, BadInput, Budget, Hardening, Opening, Walls
 
 HOSTS = "cluster: shop\nhosts:\n  db1: {role: database, address: 10.0.0.1}\n"
 
@@ -125,3 +125,26 @@ def test_walls_in_a_file(tmp_path: Path) -> None:
 def test_walls_that_cannot_be_meant(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(BadInput, match=r"galvan.yaml line 5: policy\.firewall.*" + told):
         policy(tmp_path, f"firewall: {text}")
+
+
+def test_what_hardening_is_asked_for(tmp_path: Path) -> None:
+    said = "hardening: {audit: syslog, audit_exclude: [galvan-health, clustercheck], password_length: 16, password_errors: 100, fips: true}"
+    assert policy(tmp_path, said).hardening == Hardening(  # type: ignore[attr-defined]
+        audit="syslog",
+        audit_exclude=("galvan-health", "clustercheck"),
+        password_length=16,
+        password_errors=100,
+        fips=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{audit: printer}", "printer"), ("{password_length: 7}", "between 8 and 1000"), ("{audit_exclude: [\"x'; y\"]}", "cannot stand here"),
+        ("{password_errors: 0}", "between 1 and"), ("{adit: file}", "adit"),
+    ],
+)  # fmt: skip
+def test_what_hardening_cannot_be_asked_for(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        policy(tmp_path, f"hardening: {text}")
