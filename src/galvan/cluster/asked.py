@@ -11,7 +11,7 @@ VARIABLE_NAMES = (
     "innodb_encrypt_tables", "innodb_encrypt_log", "encrypt_binlog", "encrypt_tmp_files", "encrypt_tmp_disk_tables",
     "aria_encrypt_tables", "innodb_encrypt_temporary_tables", "innodb_encryption_threads", "innodb_encryption_rotation_iops",
     "innodb_encryption_rotate_key_age", "file_key_management_filename", "file_key_management_encryption_algorithm",
-    "hashicorp_key_management_vault_url",
+    "hashicorp_key_management_vault_url", "innodb_default_encryption_key_id",
 )  # fmt: skip
 STATUS_NAMES = (
     "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",

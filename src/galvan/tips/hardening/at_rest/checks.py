@@ -10,6 +10,7 @@ from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.health import text
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, State, check, holds, not_here
+from galvan.pki.keyring import key_path
 from galvan.tips.hardening.at_rest.facts import CLEAR, DISK, FILES, TABLES
 from galvan.tips.hardening.at_rest.keyring import WANTED
 
@@ -122,6 +123,8 @@ def at_rest_keys(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     mine, plugin = facts[FILES], str(facts[TABLES]["plugin"])
     if not plugin:
         return holds(False, "no plug-in that keeps keys is loaded", "the same one, with the same keys, on every member")
+    if behind := unread(facts, snapshot):
+        return holds(False, behind, "every member runs with every key that is kept")
     for other in snapshot.having(Role.DATABASE):
         theirs = str(other[TABLES]["plugin"]) or "none"
         if theirs != plugin:
@@ -130,6 +133,17 @@ def at_rest_keys(facts: HostFacts, snapshot: Snapshot) -> Judgement:
             return holds(False, f"{different} is not the same on {other.host.name}", "the same keys on every member")
     said = f"{plugin}, keys {mine['keys']}" if mine["keys"] else plugin
     return holds(True, f"{said}, and so on every member", "")
+
+
+def unread(facts: HostFacts, snapshot: Snapshot) -> str:
+    """Which of Galvan's keys this server does not know yet: a rotation is under way."""
+    if facts[FILES]["ours"] != "yes":
+        return ""
+    if lacking := [number for number, _ in snapshot.cluster.escrow if f"key {number}" not in facts[FILES]]:
+        return f"key {', '.join(lacking)} is kept and not on this host"
+    newest = key_path(str(facts[FILES]["keys"]).split(","))
+    running = facts[VARIABLES].get("file_key_management_filename")
+    return f"the server runs with {running}, and {newest} is there" if running != newest else ""
 
 
 def _differ(mine: State, theirs: State) -> str:

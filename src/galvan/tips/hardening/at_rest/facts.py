@@ -7,7 +7,7 @@ from typing import Any
 from galvan.cluster.facts import VARIABLES, lines, rows
 from galvan.cluster.precedence import GIVEN
 from galvan.model import Fact, Shell, Sql, State, Unreadable
-from galvan.pki.keyring import KEYS, PASSWORD
+from galvan.pki.keyring import DIRECTORY, PASSWORD
 
 _TABLES = (
     "SELECT COUNT(*), SUM(COALESCE(e.MIN_KEY_VERSION, 0) > 0), "
@@ -49,7 +49,8 @@ _FILES = (
     f"p=$({GIVEN.format(name='file[-_]key[-_]management[-_]filekey')})\n"
     f"m=$({GIVEN.format(name='file[-_]key[-_]management[-_]digest')})\n"
     'echo "named=$k"\n'
-    f'[ -n "$k" ] || {{ [ -e {KEYS} ] && k={KEYS} p=FILE:{PASSWORD}; }}\n'
+    f"n=$(ls {DIRECTORY} 2>/dev/null | sed -n 's/^keys-\\([0-9]*\\)[.]enc$/\\1/p' | sort -n | tail -n 1)\n"
+    f"case $k in ''|{DIRECTORY}/*) [ -z \"$n\" ] || {{ k={DIRECTORY}/keys-$n.enc p=FILE:{PASSWORD}; }};; esac\n"
     '[ -n "$k" ] || exit 0\n'
     "case $p in '') echo password=none;; FILE:*|file:*) p=${p#?????}; echo password=file;; *) p=; echo password=literal;; esac\n"
     'for f in "$k" $p; do\n'
@@ -66,10 +67,15 @@ _FILES = (
 
 
 def files(output: str) -> State:
-    """The key file and what opens it, `NAME=MODE OWNER in MODE OWNER`; keys by number; `sound` where a server can use them."""
+    """The key file and what opens it, `NAME=MODE OWNER in MODE OWNER`, and its keys by number. Of several files of Galvan's (`ours`)
+    the newest counts, whether or not it is the one that the server has read."""
     state: dict[str, Any] = dict(lines(output))
     keys = sorted((name.removeprefix("key ") for name in state if name.startswith("key ")), key=int)
-    return {**state, "keys": ",".join(keys), "ours": "yes" if f"file {KEYS}" in state and "1" in keys else "no"}
+    return {
+        **state,
+        "keys": ",".join(keys),
+        "ours": "yes" if "1" in keys and any(name.startswith(f"file {DIRECTORY}/keys-") for name in state) else "no",
+    }
 
 
 FILES: Fact[State] = Fact("hardening.at_rest_files", Shell(_FILES), files)
