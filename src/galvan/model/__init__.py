@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         GroupHello,
         Listening,
         Login,
+        Noted,
         OnDisk,
         Outcome,
         Proof,
@@ -143,6 +144,7 @@ __all__ = [
     "Manual",
     "Need",
     "NotHealed",
+    "Noted",
     "OnDisk",
     "Opening",
     "Outcome",
@@ -208,7 +210,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login OnDisk Outcome Proof Question Result Runnable Scan Served Transfer Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Runnable Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

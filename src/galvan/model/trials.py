@@ -37,12 +37,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the server with the probe account, with or without TLS."""
+    """A login at the server, with or without TLS. `password`: None where none is given."""
 
     address: str
     port: int
     user: str
-    password: SecretRef
+    password: SecretRef | None
     tls: bool
 
 
@@ -157,8 +157,30 @@ class Runnable:
     user: str = "mysql"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A login under a name that nobody has, and then a look at what the server of `host` wrote of it: MATCHES where the name
+    stands there. `log`: a file; empty where there is none to look at, `syslog` for the host's journal."""
+
+    host: str
+    address: str
+    port: int
+    log: str
+
+
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | OnDisk | Transfer | Runnable
+    Login
+    | ClientHello
+    | Served
+    | GroupHello
+    | Listening
+    | Capture
+    | Scan
+    | Question
+    | Noted
+    | OnDisk
+    | Transfer
+    | Runnable
 )
 
 
