@@ -68,7 +68,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     wrong = {(finding.check, finding.host) for finding in failing if finding.rung is not Rung.OPEN}
     if not kind or not wrong:
         return
-    theirs = _own_keys(snapshot)
+    theirs = _own_keys(snapshot, _PLUGIN[kind])
     numbers = _numbers(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         if not theirs:
@@ -78,10 +78,10 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
             yield from _encryption(facts, bare, snapshot)
 
 
-def _own_keys(snapshot: Snapshot) -> bool:
+def _own_keys(snapshot: Snapshot, plugin: str) -> bool:
     """Has the owner given every member keys already? Then those are used, and left alone."""
     members = snapshot.having(Role.DATABASE)
-    owned = {f.host.name: _named(f) for f in members if _named(f)}
+    owned = {f.host.name: _named(f, plugin) for f in members if _named(f, plugin)}
     if not owned:
         return False
     bare = [f.host.name for f in members if f.host.name not in owned]
@@ -93,12 +93,12 @@ def _own_keys(snapshot: Snapshot) -> bool:
     return True
 
 
-def _named(facts: HostFacts) -> str:
-    """The key store that is loaded or configured and is not Galvan's; empty where there is none."""
-    plugin, named = str(facts[TABLES]["plugin"]), str(facts[FILES]["named"])
+def _named(facts: HostFacts, plugin: str) -> str:
+    """The key store that is loaded or configured and is not Galvan's; empty where there is none. There can be only one."""
+    loaded, named = str(facts[TABLES]["plugin"]), str(facts[FILES]["named"])
     if named and not named.startswith(f"{DIRECTORY}/"):
         return named
-    return plugin if plugin and plugin not in _PLUGIN.values() else ""
+    return loaded if loaded != plugin else ""
 
 
 def _prints(facts: HostFacts) -> dict[str, object]:
