@@ -33,6 +33,16 @@ def test_a_sealed_key_comes_back() -> None:
     assert keyring.opened(keyring.sealed(key, PASSPHRASE), PASSPHRASE) == key
 
 
+def test_openssl_opens_a_sealed_key(tmp_path: Path) -> None:
+    """The recipe of tip.md, for a day when Galvan is not at hand."""
+    key = keyring.made()
+    (tmp_path / "1.key").write_bytes(keyring.sealed(key, PASSPHRASE))
+    (tmp_path / "passphrase").write_bytes(PASSPHRASE)
+    recipe = "openssl pkey -in 1.key -passin file:passphrase -outform DER | tail -c 32 | od -An -v -tx1 | tr -d ' \\n'"
+    done = subprocess.run(["sh", "-c", recipe], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == key.hex()
+
+
 def test_another_passphrase_opens_nothing() -> None:
     with pytest.raises(BadInput, match="passphrase does not open"):
         keyring.opened(keyring.sealed(keyring.made(), PASSPHRASE), b"another passphrase")

@@ -95,7 +95,8 @@ def at_rest_binlog(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return off
     setting, disk = text(facts[VARIABLES], "encrypt_binlog"), facts[DISK]
     seen = f"encrypt_binlog={setting}, {disk['binlogs_encrypted']} of {disk['binlogs']} files are encrypted"
-    written = disk["binlogs"] == "0" or disk["binlogs_encrypted"] != "0"
+    none = disk["binlogs"] == "0" or facts[VARIABLES].get("log_bin") == "OFF"
+    written = none or disk["binlogs_encrypted"] != "0"
     return holds(setting == "ON" and written, seen, "ON, and what is written now encrypted")
 
 
