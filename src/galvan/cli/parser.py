@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from galvan.cli.auditwords import FORMATS, SEVERITIES, auditing, format_of
+from galvan.cli.labwords import practice
 from galvan.cli.lbwords import statements
-from galvan.cli.options import limited, remembering, signing
 from galvan.cli.selinuxwords import confinement
 
 USAGE = 64
-_SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"galvan: {message}\n")
 
 
-def _common() -> Parser:
+def _common(command: str) -> Parser:
     common = Parser(add_help=False)
     env = os.environ.get
     common.add_argument(
@@ -42,7 +42,8 @@ def _common() -> Parser:
         help="an Ansible inventory to take the hosts from (or GALVAN_INVENTORY, or inventory: in the cluster's file)",
     )
     common.add_argument("--tip", action="append", default=[], metavar="TIP", help="only this tip (repeatable)")
-    common.add_argument("--format", choices=("text", "json"), default=env("GALVAN_FORMAT", "text"))
+    formats = "|".join(FORMATS.get(command, ("text", "json")))
+    common.add_argument("--format", type=format_of(command), default=env("GALVAN_FORMAT", "text"), metavar=formats)
     common.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
     common.add_argument("--no-input", action="store_true", help="never ask; fail instead")
     common.add_argument("--no-color", action="store_true")
@@ -54,6 +55,25 @@ def _outage(parser: argparse.ArgumentParser) -> None:
         "--allow-outage",
         action="store_true",
         help="stop every member at once, where a tip cannot do without (providers without socket.dynamic)",
+    )
+
+
+def _limited(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="HOSTS",
+        help="only these hosts: names, patterns, roles, groups (db*,!db3)",
+    )
+
+
+def _signing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="passphrase of the authorities' keys (or GALVAN_PASSPHRASE_FILE)",
     )
 
 
@@ -72,8 +92,8 @@ def _running(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="refuse the old way though this client still uses it (repeatable)",
     )
-    remembering(parser)
-    signing(parser)
+    _remembering(parser)
+    _signing(parser)
 
 
 def _pacing(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +107,15 @@ def _pacing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outside-window", action="store_true", help="the policy's maintenance window does not hold")
 
 
+def _remembering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--database",
+        default=os.environ.get("GALVAN_DATABASE"),
+        metavar="URL",
+        help="where runs are remembered (default: SQLite in the state directory)",
+    )
+
+
 def _apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it is the approval")
     parser.add_argument("--to", choices=("ready", "enforced"), default="enforced", help="how high to climb")
@@ -96,7 +125,7 @@ def _apply(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="ask every gate now, say what would be done, change nothing"
     )
     parser.add_argument("--detailed-exitcode", action="store_true", help="with --check: 2 when there are changes")
-    limited(parser)
+    _limited(parser)
     parser.add_argument("--canary", default="", metavar="HOST", help="restart this host first, and watch how it goes")
     parser.add_argument(
         "--attest-backup", default="", metavar="'WHO, DAY'", help="who restored the backup of which day (YYYY-MM-DD)"
@@ -113,7 +142,7 @@ def build(only: str = "") -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (help, words) in VERBS.items():
         if only not in VERBS or only == name:
-            parents = [] if name == "lab" else [_common()]
+            parents = [] if name == "lab" else [_common(name)]
             words(verbs.add_parser(name, help=help, description=help, parents=parents))
         else:
             verbs.add_parser(name, help=help)
@@ -140,9 +169,8 @@ def _init(parser: argparse.ArgumentParser) -> None:
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
-    limited(parser)
-    parser.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
-    parser.add_argument("--all", action="store_true", help="show passes too")
+    _limited(parser)
+    auditing(parser)
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
@@ -151,11 +179,11 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     _outage(parser)
     parser.add_argument("--detailed-exitcode", action="store_true", help="2 when there are changes")
     parser.add_argument("--commands", action="store_true", help="print what a DBA would type on each host instead")
-    limited(parser)
+    _limited(parser)
 
 
 def _verify(parser: argparse.ArgumentParser) -> None:
-    limited(parser)
+    _limited(parser)
     parser.add_argument(
         "--write-marker", action="store_true", help="also write a marker (schema galvan_probe) and tap the wire for it"
     )
@@ -193,8 +221,8 @@ def _node(parser: argparse.ArgumentParser) -> None:
 
 def _pki(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("status", "renew", "timer"))
-    limited(parser)
-    signing(parser)
+    _limited(parser)
+    _signing(parser)
     parser.add_argument("--all", action="store_true", help="renew also what is not due")
     timer = parser.add_argument_group("timer", "without one of the first two the units are printed")
     timer.add_argument("--install", action="store_true", help="put them into place on this machine and start the timer")
@@ -212,51 +240,31 @@ def _firewall(parser: argparse.ArgumentParser) -> None:
         metavar="CLOUD",
         help="export: terraform-aws, terraform-gcp, terraform-azure or terraform-openstack; compare: aws",
     )
-    limited(parser)
+    _limited(parser)
     live = parser.add_argument_group("compare")
     live.add_argument("--region", metavar="REGION", help="of AWS (default: as for its own tools)")
     live.add_argument("--endpoint-url", metavar="URL", help="ask this instead of AWS (or AWS_ENDPOINT_URL)")
     live.add_argument("--vpc", metavar="VPC", help="where the same address is in several")
-    live.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
+    live.add_argument("--fail-on", choices=SEVERITIES, metavar="SEVERITY")
     live.add_argument("--all", action="store_true", help="show passes too")
 
 
 def _lb(parser: argparse.ArgumentParser) -> None:
     statements(parser)
-    limited(parser)
+    _limited(parser)
 
 
-def _lab(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
-    up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
-    up.add_argument("--nodes", type=int, help="database hosts: 3 unless told, 2 of guests")
-    up.add_argument(
-        "--release", default="bookworm", metavar="R[,R…]", help="bookworm or trixie; by commas: host by host"
-    )
-    up.add_argument("--sst", choices=("mariabackup", "rsync"), default="mariabackup")
-    up.add_argument("--multi-writer", action="store_true")
-    up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
-    up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
-    up.add_argument("--arbitrator", action="store_true", help="a host arb1 with garbd beside the database hosts")
-    up.add_argument(
-        "--firewall",
-        default="",
-        metavar="F[,F…]",
-        help="nftables, iptables, legacy, firewalld or ufw at work on the database hosts",
-    )
-    guests = up.add_mutually_exclusive_group()
-    guests.set_defaults(guests="")
-    for guard, name in (("selinux", "SELinux"), ("apparmor", "AppArmor")):
-        said = f"database hosts as emulated guests with a kernel of their own and {name}"
-        guests.add_argument(f"--{guard}", dest="guests", action="store_const", const=guard, help=said)
-    down = what.add_parser("down", help="take it away")
-    down.add_argument("--purge", action="store_true", help="the images too")
-    what.add_parser("reset", help="fresh hosts with the same options")
-    what.add_parser("status", help="what each host says")
-    what.add_parser("ssh", help="log in to a host").add_argument("host")
-    load = what.add_parser("load", help="writers through the balancer, compared with every node afterwards")
-    load.add_argument("--writers", type=int, default=8)
-    load.add_argument("--seconds", type=float, default=30.0)
+def _selinux(parser: argparse.ArgumentParser) -> None:
+    confinement(parser)
+    _limited(parser)
+    _remembering(parser)
+    _signing(parser)
+
+
+def _rotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("at-rest-key",), help="of which kind the new secret is")
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    _running(parser)
 
 
 VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
@@ -267,14 +275,15 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("prove the result from where an attacker would stand", _verify),
     "resume": ("go on with a run that was killed or stopped", _resume),
     "rollback": ("undo all that a run did, in reverse", _rollback),
-    "runs": ("list the runs", remembering),
+    "runs": ("list the runs", _remembering),
     "unlock": ("take the lock of a dead run off the hosts", _nothing),
     "checks": ("list the checks", _nothing),
     "explain": ("explain a check", _explain),
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
+    "rotate": ("a new key of encryption at rest: on every member first, then in use", _rotate),
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
-    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", confinement),
-    "lab": ("a practice cluster of real hosts on this machine", _lab),
+    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", _selinux),
+    "lab": ("a practice cluster of real hosts on this machine", practice),
 }

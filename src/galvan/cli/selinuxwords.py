@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from galvan.cli.options import limited, remembering, signing
-
 
 def confinement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("status", "learn", "review", "build", "enforce", "forget"))
@@ -17,6 +15,3 @@ def confinement(parser: argparse.ArgumentParser) -> None:
     trying.add_argument("--accept-impact", action="append", default=[], metavar="NAME", help="enforce though this would be refused (repeatable)")  # fmt: skip
     making = parser.add_argument_group("build")
     making.add_argument("--accept", action="append", default=[], metavar="RULE", help="take this rule into the module, though it was held back (repeatable)")  # fmt: skip
-    limited(parser)
-    remembering(parser)
-    signing(parser)
