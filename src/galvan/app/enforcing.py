@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from galvan.app.change import Told, new_run
-from galvan.app.confinement import alone, carried, concerned, tried
+from galvan.app.confinement import alone, book_of, carried, concerned, tried
 from galvan.app.desk import Desk
 from galvan.app.living import Rehearsal, Trial, eased, in_order, rehearse
 from galvan.app.orders import Orders, permitted
 from galvan.app.planning import make_plan
 from galvan.app.undo import rollback, way_down
 from galvan.cluster.order import Wave
+from galvan.edges import denials as files
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, GalvanError, Rung, Stage, Unsafe
+from galvan.model.denials import Answer
 from galvan.tips.selinux.events import Skipped
 
 
@@ -35,16 +38,20 @@ class Enforced:
     why: str
 
 
-async def prepare_enforcing(desk: Desk, accepted: frozenset[str], chosen: Sequence[str] = ()) -> Enforcing:
-    """Reads only. Raises Unsafe where something would be refused that nobody took by name."""
+async def prepare_enforcing(
+    desk: Desk, folder: Path, accepted: frozenset[str], chosen: Sequence[str] = ()
+) -> Enforcing:
+    """Reads only; what the book leaves refused is taken. Raises Unsafe where something would be refused that nobody took by name."""
     made, seen = await make_plan(alone(desk), Rung.ENFORCED)
     if made.refused:
         raise Unsafe("; ".join(made.refused.values()))
-    if left := [i for i in made.impact if i.who not in accepted]:
+    book = files.read_if_there(book_of(folder))
+    taken = accepted | {rule.name for rule in book.rules.values() if rule.answer is Answer.LEAVE}
+    if left := [i for i in made.impact if i.who not in taken]:
         raise Unsafe("not enforced: " + "; ".join(f"{i.who} on {i.host}: {i.what} ({i.evidence})" for i in left))
     watched, notes = concerned(seen.snapshot, frozenset())
     found, skipped = tried(watched, seen.snapshot, chosen)
-    return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found)), skipped, notes)
+    return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found), taken), skipped, notes)
 
 
 async def enforce(desk: Desk, made: Enforcing, told: Told) -> Enforced:

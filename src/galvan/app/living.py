@@ -49,11 +49,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """`watched`: the hosts whose logs are asked. `events`: by host, in the order in which they are tried."""
+    """`watched`: the hosts whose logs are asked. `events`: by host, in the order in which they are tried.
+    `left`: rules whose denials are no news, because somebody took them by name."""
 
     snapshot: Snapshot
     watched: tuple[HostFacts, ...]
     events: tuple[tuple[HostFacts, Event], ...]
+    left: frozenset[str] = frozenset()
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -87,7 +89,7 @@ async def rehearse(desk: Desk, made: Rehearsal, run: str, told: Told, strict: bo
                 told(name, f"it failed: {failed}")
             await asyncio.sleep(WRITTEN)
             after = await _logs(made.watched, {name: one.since for name, one in before.items()}, ssh)
-            trials.append(Trial(host.name, event.id, _caught(event, before, after), failed))
+            trials.append(Trial(host.name, event.id, _caught(event, before, after, made.left), failed))
             told(name, f"{len(trials[-1].caught)} denials")
             if strict and (failed or trials[-1].caught):
                 break
@@ -96,14 +98,15 @@ async def rehearse(desk: Desk, made: Rehearsal, run: str, told: Told, strict: bo
     return tuple(trials)
 
 
-def _caught(event: Event, before: dict[str, Log], after: dict[str, Log]) -> tuple[Caught, ...]:
+def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], left: frozenset[str]) -> tuple[Caught, ...]:
     found = []
     for host, seen in after.items():
         if lost := seen.lost - before[host].lost:
             raise Unsafe(
                 f"{host} lost {lost} records of its audit log meanwhile: what was refused is not known. Raise its backlog (auditctl -b)"
             )
-        found += [Caught(host, event.id, apparmor.known(denial)) for denial in seen.denials if concerns(denial)]
+        noted = [apparmor.known(denial) for denial in seen.denials if concerns(denial)]
+        found += [Caught(host, event.id, denial) for denial in noted if denial.rule not in left]
     return tuple(found)
 
 

@@ -137,7 +137,7 @@ def _build(words: argparse.Namespace, out: Output, desk: Desk) -> int:
 
 
 def _enforce(words: argparse.Namespace, out: Output, desk: Desk) -> int:
-    made = asyncio.run(enforcing.prepare_enforcing(desk, frozenset(words.accept_impact), words.event))
+    made = asyncio.run(enforcing.prepare_enforcing(desk, _folder(words), frozenset(words.accept_impact), words.event))
     _shown(out, made.rehearsal, made.skipped, made.notes)
     for wave in made.plan.waves:
         out.line(f"{wave.phase.name.lower()} on {wave.host}: {'; '.join(step.title for step in wave.steps)}")

@@ -175,5 +175,8 @@ DENIALS: Fact[Log] = Fact("selinux.denials", query(), log, stable=False)
 
 
 def concerns(denial: Denial) -> bool:
-    """Is it the server's, or does it keep somebody else from the server's own things?"""
+    """Is it the server's, or does it keep somebody else from the server's own things? What a new process inherits from whoever
+    started it is refused as a matter of course, and every policy is silent about it."""
+    if denial.kind == "process" and denial.permissions <= {"noatsecure", "siginh", "rlimitinh"}:
+        return False
     return "mysqld" in denial.source or "mariadb" in denial.source or "mysqld" in denial.target

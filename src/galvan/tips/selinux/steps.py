@@ -171,7 +171,7 @@ def _labelled(facts: HostFacts) -> Iterator[Step]:
 # NARROW ----------------------------------------------------------------------------------------------------------------
 _LOAD = r"""
 s={{store}}; m="$s/modules"; umask 077; mkdir -p {{kept}}; set --
-[ -e "$m/400/{{plain}}/cil" ] && ! cmp -s {{file}} {{kept}}/loaded && {
+[ -n {{file}} ] && [ -e "$m/400/{{plain}}/cil" ] && ! cmp -s {{file}} {{kept}}/loaded && {
   { bzcat "$m/400/{{plain}}/cil" 2>/dev/null || python3 -c 'import bz2,sys; sys.stdout.buffer.write(bz2.open(sys.argv[1]).read())' "$m/400/{{plain}}/cil" 2>/dev/null ||
     cat "$m/400/{{plain}}/cil"; } >{{kept}}/{{plain}}.cil; }
 [ -z {{file}} ] || set -- "$@" -X 400 -i {{file}}
