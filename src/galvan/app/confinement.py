@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from galvan.tips.selinux.checks import running
 from galvan.tips.selinux.events import Event, Skipped, events
 from galvan.tips.selinux.facts import LEARNT, MODULE, STATE, kernel
 from galvan.tips.selinux.impact import ground
-from galvan.tips.selinux.review import Ground, merge, rules
+from galvan.tips.selinux.review import merge, rules
 from galvan.tips.selinux.steps import REBUILD, TIP, may_change, widen
 
 
@@ -163,18 +163,18 @@ async def learn(desk: Desk, path: Path, made: Prepared, told: Told) -> Learning:
         ended = await carried(desk, made.plan, run, run, told)
         if ended:
             raise Unsafe(f"nothing was rehearsed: {ended}")
+    old = files.read_if_there(path)
+    grounds = {f.host.name: ground(f) for f in made.rehearsal.watched if not apparmor.at_work(f[STATE])}
+
+    def keep(trial: Trial) -> None:
+        counts = {} if trial.failed else {f"{trial.event}@{trial.host}": len(trial.caught)}
+        files.write([(path, files.render(merge(files.read_if_there(path), rules(trial.caught, grounds), counts)))])
+
     try:
-        trials = await rehearse(desk, made.rehearsal, run, told)
+        trials = await rehearse(desk, made.rehearsal, run, told, keep)
     finally:
         await _silent(desk, made.rehearsal.watched, run, told)
-    old = files.read_if_there(path)
-    grounds: Mapping[str, Ground] = {
-        facts.host.name: ground(facts) for facts in made.rehearsal.watched if not apparmor.at_work(facts[STATE])
-    }
-    found = rules([one for trial in trials for one in trial.caught], grounds)
-    counts = {f"{trial.event}@{trial.host}": len(trial.caught) for trial in trials if not trial.failed}
-    book = merge(old, found, counts)
-    files.write([(path, files.render(book))])
+    book = files.read_if_there(path)
     return Learning(run, trials, book, tuple(name for name in book.rules if name not in old.rules))
 
 

@@ -71,9 +71,17 @@ def in_order(snapshot: Snapshot, events: Sequence[tuple[HostFacts, Event]]) -> t
     return tuple(sorted(events, key=lambda pair: order.index(pair[0].host.name)))
 
 
-async def rehearse(desk: Desk, made: Rehearsal, run: str, told: Told, strict: bool = False) -> tuple[Trial, ...]:
-    """`strict`: end with the first event that fails or is refused anything. Otherwise what failed is told and stands in the trials;
-    a host that does not come back ends it all the same. Raises Unsafe where a gate refuses or a log loses records."""
+async def rehearse(
+    desk: Desk,
+    made: Rehearsal,
+    run: str,
+    told: Told,
+    keep: Callable[[Trial], None] = lambda trial: None,
+    strict: bool = False,
+) -> tuple[Trial, ...]:
+    """`keep` gets each trial as soon as it is over: a process that dies later has not learnt it in vain. `strict`: end with the first
+    event that fails or is refused anything. Otherwise what failed is told and stands in the trials; a host that does not come back
+    ends it all the same. Raises Unsafe where a gate refuses or a log loses records."""
     trials: list[Trial] = []
     async with hands(desk, run, desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
@@ -90,6 +98,7 @@ async def rehearse(desk: Desk, made: Rehearsal, run: str, told: Told, strict: bo
             await asyncio.sleep(WRITTEN)
             after = await _logs(made.watched, {name: one.since for name, one in before.items()}, ssh)
             trials.append(Trial(host.name, event.id, _caught(event, before, after, made.left), failed))
+            keep(trials[-1])
             told(name, f"{len(trials[-1].caught)} denials")
             if strict and (failed or trials[-1].caught):
                 break
