@@ -23,14 +23,11 @@ _SERVER = (
 STATE: Fact[State] = Fact(
     "selinux.state",
     Shell(
-        _PLAIN
-        + _SERVER
-        + "[ -e /run/systemd/container ] || [ -e /run/.containerenv ] && echo container=yes || echo container=no\n"
+        "[ -e /run/systemd/container ] || [ -e /run/.containerenv ] && echo container=yes || echo container=no\n"
         'k=/sys/fs/selinux; if [ -e $k/enforce ]; then [ "$(cat $k/enforce)" = 1 ] && echo kernel=enforcing || echo kernel=permissive; else echo kernel=off; fi\n'
         "echo config=$(sed -n 's/^SELINUX=[[:space:]]*\\([a-z]*\\).*/\\1/p' /etc/selinux/config 2>/dev/null)\n"
         'a=/sys/module/apparmor/parameters/enabled; [ "$(cat $a 2>/dev/null)" = Y ] && echo apparmor=on || echo apparmor=off\n'
-        "[ -e $k/enforce ] || [ -e $a ] || exit 0\n"
-        "echo policy=$t store=$s | tr ' ' '\\n'\n"
+        "[ -e $k/enforce ] || [ -e $a ] || exit 0\n" + _PLAIN + _SERVER + "echo policy=$t store=$s | tr ' ' '\\n'\n"
         f"for c in {TOOLS}; do command -v $c >/dev/null && echo has-$c=yes || echo has-$c=no; done\n"
         'if [ -n "$p" ]; then echo context=$(tr -d "\\0" </proc/$p/attr/current); echo exe=$(readlink /proc/$p/exe); else echo context=; echo exe=; fi\n'
         "[ -e $k/enforce ] || exit 0\n"
@@ -149,8 +146,8 @@ def _type(context: str) -> str:
 
 
 _LABELS = (
-    _SERVER
-    + "[ -e /sys/fs/selinux/enforce ] || { echo off; exit 0; }\n"
+    "[ -e /sys/fs/selinux/enforce ] || { echo off; exit 0; }\n"
+    + _SERVER
     + "paths() { my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--[a-z_-]*\\(datadir\\|home[-_]dir\\|undo[-_]directory\\|tmpdir\\|log[-_]error\\|log[-_]file\\|log[-_]bin\\|relay[-_]log\\|secure[-_]file[-_]priv\\|wsrep[-_]notify[-_]cmd\\)=\\(\\/.*\\)/\\2/p' | sed 's/^.*\\/tmp$//'\n"
     + "  echo /var/lib/mysql; echo /var/log/mysql; echo /var/log/mariadb; echo /etc/mysql; echo /etc/my.cnf; echo /etc/my.cnf.d; echo /run/mysqld; echo /run/mariadb\n"
     + "  readlink /proc/${p:-0}/exe; for f in /usr/bin/wsrep_* /usr/bin/mariabackup /usr/bin/mariadb-backup; do echo $f; done; }\n"
