@@ -150,6 +150,8 @@ async def _pass(facts: HostFacts, one: Pass, snapshot: Snapshot, crew: Crew, wav
             await crew.remote.act(other, one.elsewhere, "rehearse")
 
     await bounced(facts.host, crew, restart_of(facts, crew), between, wave, one.options)
+    if one.after:
+        await crew.remote.act(facts.host, one.after, "rehearse")
 
 
 def restart_of(facts: HostFacts, crew: Crew) -> Restart:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from galvan.cluster.facts import VARIABLES
-from galvan.cluster.quote import sh
+from galvan.cluster.quote import sh, sql
 from galvan.model import Action, HostFacts, Shell, Snapshot, Sql, Unreadable
 from galvan.tips.selinux.facts import PATHS
 
@@ -20,11 +20,12 @@ PATIENCE = 100
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A stop and a start, and what is done in between: `here` on the host itself, `elsewhere` on another member. `options`: what
-    the server is started with beside its own."""
+    the server is started with beside its own; `after`: what makes it as it is without them."""
 
     options: str = ""
     here: Shell | None = None
     elsewhere: Sql | None = None
+    after: Sql | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,13 @@ def _transfers(facts: HostFacts, snapshot: Snapshot) -> Iterator[Event | Skipped
             yield Skipped(facts.host.name, name, "its donor would serve nobody meanwhile, and no third member is there")
             continue
         data = str(facts[PATHS].get("datadir")).rstrip("/")
-        options = f"--wsrep_sst_method={method} --wsrep_sst_donor={node},"
+        options = f"--wsrep-sst-method={method} --wsrep-sst-donor={node},"  # with underscores a gate would see a transfer in them
+        after = sql(
+            "SET GLOBAL wsrep_sst_method={{method}}; SET GLOBAL wsrep_sst_donor={{donor}}",
+            method=used, donor=str(facts[PATHS].get("wsrep_sst_donor") or ""),
+        )  # fmt: skip
         yield Event(
-            name, f"a full copy from {donor.host.name} by {method}", passes=(Pass(options, sh(_EMPTIED, data=data)),)
+            name,
+            f"a full copy from {donor.host.name} by {method}",
+            passes=(Pass(options, sh(_EMPTIED, data=data), after=after),),
         )

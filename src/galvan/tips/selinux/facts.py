@@ -167,7 +167,7 @@ PATHS: Fact[State] = Fact(
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('datadir', 'tmpdir', 'log_error', 'slow_query_log', 'slow_query_log_file', "
         "'general_log_file', 'log_bin', 'log_bin_basename', 'relay_log_basename', 'innodb_data_home_dir', 'innodb_log_group_home_dir', "
         "'secure_file_priv', 'ssl_cert', 'ssl_key', 'ssl_ca', 'socket', 'pid_file', 'plugin_dir', 'aria_log_dir_path', "
-        "'wsrep_notify_cmd', 'long_query_time', 'port', 'extra_port', 'wsrep_node_name', 'wsrep_sst_method')"
+        "'wsrep_notify_cmd', 'long_query_time', 'port', 'extra_port', 'wsrep_node_name', 'wsrep_sst_method', 'wsrep_sst_donor')"
     ),
     pairs,
 )
