@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import pytest
 
 from galvan import lab
-from galvan.lab import balancer, galera, guests, topology
+from galvan.lab import balancer, galera, guests, hosts, topology
+from galvan.lab.paths import state_dir
 from galvan.lab.podman import container
 
-from .operator import Operator
+from .operator import Operator, wait
 
 GROUND = {"guests": "selinux"}
 
@@ -86,6 +89,25 @@ def test_down_ends_every_guest(operator: Operator) -> None:
     assert not guests.running()
     assert not cards()
     assert not state.exists()
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_up_that_is_broken_off_leaves_no_guest(how: signal.Signals) -> None:
+    """Ctrl-C takes away what was made; after a kill the next `down` finds the guest that nobody wrote down."""
+    words = [sys.executable, "-m", "galvan", "lab", "up", "--selinux", "--nodes", "1"]
+    started = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait(lambda: bool(guests.running()) or started.poll() is not None)
+    assert list(guests.running()) == [container("db1")]
+    started.send_signal(how)
+    started.wait(60)
+    if how == signal.SIGKILL:
+        assert guests.running()
+        lab.down()
+    assert not guests.running()
+    assert not cards()
+    assert not hosts.containers()
+    assert not state_dir().exists()
 
 
 @pytest.mark.parametrize(
