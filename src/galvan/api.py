@@ -99,14 +99,15 @@ def apply(
 
 def verify(
     cluster: Where, *, tips: Iterable[str] = (), limit: Iterable[str] = (), write_marker: bool = False,
-    passphrase_file: str | PathLike[str] | None = None,
+    passphrase_file: str | PathLike[str] | None = None, force_sst: str = "",
 ) -> Verified:  # fmt: skip
     """Tries the old way from where an attacker would stand, beside controls that must work; changes nothing.
 
-    `write_marker`: also write a marker in the schema galvan_probe and tap the wire for it.
+    `write_marker`: also write a marker in the schema galvan_probe and tap the wire for it. `force_sst`: also stop this host, through
+    the gates, and let it get all its data anew.
     """
     weights = (Weight.LOOK, Weight.MARK) if write_marker else (Weight.LOOK,)
-    return _run(prove(_desk(cluster, tips, limit, passphrase_file), weights))
+    return _run(prove(_desk(cluster, tips, limit, passphrase_file), weights, force=force_sst))
 
 
 def _desk(

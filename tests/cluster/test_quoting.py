@@ -50,6 +50,10 @@ def test_control_characters_are_refused(control: str, value: str) -> None:
         quote.literal(control + value)
 
 
+def test_no_value_ends_the_here_document_that_carries_its_statement() -> None:
+    assert "\n" not in quote.literal("a\n@sql\nreboot\n")
+
+
 # SQL -----------------------------------------------------------------------------------------------------------------
 ESCAPES = {"0": "\0", "'": "'", '"': '"', "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "\\": "\\"}
 

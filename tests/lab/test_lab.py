@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from galvan import lab
+from galvan.edges.wire import OperatorDialer, Wire
 from galvan.lab import balancer, books, debian, galera, hosts, topology
 from galvan.lab.paths import called
 from galvan.lab.podman import container
+from galvan.model import Attempt, GroupHello, Login, Outcome, SecretRef, Trial, Unreadable
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,32 @@ def test_people_get_in_by_key_only(practice: lab.Lab) -> None:
     assert seen("ssh", *config, "dba@mallory", "sudo", "-n", "id", "-un") == "root\n"
     keys = {lab.execute(host.name, "cat /etc/ssh/ssh_host_ed25519_key.pub") for host in practice.hosts}
     assert len(keys) == len(practice.hosts)
+
+
+def attempt(practice: lab.Lab, what: Attempt) -> Trial:
+    """As the operator, who knows the application's password and a wrong one."""
+
+    def secret(ref: SecretRef) -> str:
+        return practice.password_file.read_text().strip() if ref.name == "app" else "wrong"
+
+    async def nothing(*_: Any) -> Any:
+        raise Unreadable("not in this test")
+
+    return asyncio.run(Wire(OperatorDialer(), secret, nothing, nothing, nothing).attempt("operator", what))
+
+
+@pytest.mark.lab
+def test_a_right_password_is_let_in_and_a_wrong_one_is_not(practice: lab.Lab) -> None:
+    address = practice.databases[0].address
+    for name, tls, outcome in (("wrong", False, Outcome.REFUSED), ("app", False, Outcome.ACCEPTED)):
+        assert attempt(practice, Login(address, 3306, "app", SecretRef(name), tls)).outcome is outcome
+
+
+@pytest.mark.lab
+def test_the_group_port_speaks_clear_text_to_anybody(practice: lab.Lab) -> None:
+    for credential in ("none", "foreign"):
+        hello = GroupHello(practice.databases[0].address, 4567, credential)
+        assert attempt(practice, hello).outcome is Outcome.CLEAR
 
 
 @pytest.mark.lab

@@ -50,7 +50,7 @@ def test_killed_while_nobody_serves_and_gone_on(operator: Operator, untouched: d
     began = time.time()
     lab.start_load(writers=4)
     try:
-        running = operator.start("apply", "--allow-outage", "--auto-approve", "--watch", "5")
+        running = operator.start("apply", "--allow-outage", "--auto-approve", "--watch", "20")
         assert running.stdout
         said = ""
         for line in running.stdout:

@@ -10,25 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from galvan.cluster import optionfile, provider
+from galvan.cluster.asked import STATUS_NAMES, VARIABLE_NAMES
 from galvan.cluster.precedence import GIVEN, OWN, READING
 from galvan.model import Fact, Role, Shell, Sql, State, Unreadable, Value
-
-_VARIABLES = (
-    "version", "version_comment", "hostname", "port", "extra_port", "datadir", "socket", "have_ssl", "ssl_ca", "ssl_capath",
-    "ssl_cert", "ssl_key", "ssl_cipher", "ssl_crl", "ssl_crlpath", "tls_version", "require_secure_transport",
-    "performance_schema", "wsrep_on", "wsrep_provider", "wsrep_provider_options", "wsrep_cluster_address",
-    "wsrep_cluster_name", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_method", "wsrep_sst_receive_address",
-    "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
-    "wsrep_provider_evs_join_retrans_period",  # there only where the plug-in wsrep_provider is
-    "pxc_encrypt_cluster_traffic",  # Percona XtraDB Cluster's
-)  # fmt: skip
-_STATUS = (
-    "wsrep_cluster_status", "wsrep_cluster_size", "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_connected",
-    "wsrep_ready", "wsrep_local_state", "wsrep_local_state_comment", "wsrep_local_index", "wsrep_cluster_weight",
-    "wsrep_desync_count", "wsrep_incoming_addresses", "wsrep_last_committed", "wsrep_local_cached_downto",
-    "wsrep_provider_version", "wsrep_gcomm_uuid", "wsrep_local_commits", "wsrep_replicated", "wsrep_replicated_bytes", "wsrep_received", "wsrep_received_bytes", "Uptime", "Ssl_finished_accepts",
-    "Com_insert", "Com_update", "Com_delete",
-)  # fmt: skip
 
 
 def _names(names: Sequence[str]) -> str:
@@ -146,10 +130,10 @@ def accounts(output: str) -> tuple[Account, ...]:
 _SUPER, _REPL_SLAVE = 1 << 15, 1 << 19  # SUPER_ACL, REPL_SLAVE_ACL in sql/privilege.h
 
 VARIABLES: Fact[State] = Fact(
-    "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(_VARIABLES)})"), variables
+    "server.variables", Sql(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_names(VARIABLE_NAMES)})"), variables
 )
 STATUS: Fact[State] = Fact(
-    "server.status", Sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({_names(_STATUS)})"), pairs, stable=False
+    "server.status", Sql(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({_names(STATUS_NAMES)})"), pairs, stable=False
 )
 ACCOUNTS: Fact[tuple[Account, ...]] = Fact(
     "server.accounts",

@@ -91,7 +91,7 @@ def invert(step: Step) -> Step:
         id=f"undo {step.id}", tip=step.tip, host=step.host, stage=step.stage, read=step.read,
         before=step.want, want=step.before, do=step.undo, undo=step.do,
         title=f"undo: {step.title}", disruption=step.disruption, scope=step.scope,
-        deadman=step.deadman and step.deadman.unhurried,
+        deadman=step.deadman and step.deadman.unhurried, patience=step.patience, progress=step.progress,
     )  # fmt: skip
 
 

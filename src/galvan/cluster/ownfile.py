@@ -76,12 +76,15 @@ class Written:
             title=f"restart {restart.unit}", disruption=Disruption.RESTART,
         )  # fmt: skip
 
-    def step(self, tip: str, then: tuple[Shell, ...] = (), undone: tuple[Shell, ...] = ()) -> Step:
-        """`then`, `undone`: what follows the writing and the putting back."""
+    def step(
+        self, tip: str, then: tuple[Shell, ...] = (), undone: tuple[Shell, ...] = (), first: tuple[Shell, ...] = ()
+    ) -> Step:
+        """`then`, `undone`: what follows the writing and the putting back. `first`: what comes before either."""
         return Step(
             id=f"{tip}.config-{self.stage.name.lower()}@{self.host}", tip=tip, host=self.host, stage=self.stage,
             read=OWN_FILES, before={self.path: digest(self.before)}, want={self.path: digest(self.after)},
-            do=(PutFile(self.path, self.after), *then), undo=(self.restore, *undone), title=f"write {self.path}",
+            do=(*first, PutFile(self.path, self.after), *then), undo=(*first, self.restore, *undone),
+            title=f"write {self.path}",
         )  # fmt: skip
 
 

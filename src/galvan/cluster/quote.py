@@ -36,7 +36,10 @@ def sql(template: str, **values: str) -> Sql:
 
 
 def literal(value: str) -> str:
-    return "'" + clean(value).replace("\\", "\\\\").replace("'", "''") + "'"
+    """On one line whatever the value holds: the statement travels in a here-document, and the name of an account that spells
+    its end must not end it."""
+    said = clean(value).replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{said}'"
 
 
 def sqlite(value: str) -> str:

@@ -6,6 +6,7 @@ climb goes on where it stands, and a line that an earlier run wrote stays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from galvan.cluster.ownfile import READ_BY, Written, shown_by
 from galvan.cluster.precedence import READING
 from galvan.cluster.quote import sql
 from galvan.cluster.settle_arbitrator import arbitrate
+from galvan.cluster.transfer import QUIET
 from galvan.model import (
     BadInput,
     Blind,
@@ -37,11 +39,14 @@ from galvan.model import (
 
 OPTIONS: Key = ("mysqld", "wsrep_provider_options")
 _SHOWN = {"true": "YES", "yes": "YES"}
+LOADED = "plugin_load_add"
+"""The one option of which every line counts: what several tips load is one line of Galvan's."""
+_UNSHOWN = {LOADED, "file_key_management_filekey"}
 
 
 def settle(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Step]:
     """Steps for every host that needs something, from PREPARE to REFUSE. Raises BadInput on contradicting needs."""
-    wanted = list(dict.fromkeys(_gathered(list(needs))))
+    wanted = list(dict.fromkeys(_joined(_gathered(list(needs)), snapshot)))
     for facts in snapshot.having(Role.DATABASE):
         mine = [need for need in wanted if need.host == facts.host.name]
         if mine:
@@ -59,6 +64,27 @@ def _gathered(needs: list[Setting | ProviderOption]) -> Iterator[Setting | Provi
     outage = any(need.stage is Stage.STOP_CLEAR for need in needs)
     for need in needs:
         yield replace(need, stage=Stage.STOP_CLEAR) if outage and need.stage is Stage.FIRST_RESTART else need
+
+
+def _joined(needs: Iterable[Setting | ProviderOption], snapshot: Snapshot) -> Iterator[Setting | ProviderOption]:
+    """Plug-ins that several ask for, and those that Galvan's file loads already, in one line."""
+    loads: dict[tuple[str, Stage], list[Setting]] = {}
+    for need in needs:
+        if isinstance(need, Setting) and need.name == LOADED and need.value:
+            loads.setdefault((need.host, need.stage), []).append(need)
+        else:
+            yield need
+    for (host, _), asked in loads.items():
+        there = snapshot.of(host)[OWN_CONFIG].get(("mysqld", LOADED))
+        names = [
+            name
+            for value in [there.value if there else "", *(str(n.value) for n in asked)]
+            for name in value.split(";")
+            if name
+        ]
+        yield replace(
+            asked[0], value=";".join(dict.fromkeys(names)), reason="; ".join(dict.fromkeys(n.reason for n in asked))
+        )
 
 
 def _agree(needs: list[Setting | ProviderOption]) -> None:
@@ -103,7 +129,11 @@ def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
-    path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
+    path, entries = path_of(facts), facts[OWN_CONFIG]
+    asks_server = any(isinstance(need, ProviderOption) or need.section == "mysqld" for need in needs)
+    seen = (
+        facts[VARIABLES] if asks_server else {}
+    )  # a member that cannot join for want of a line is given it all the same
     shows: dict[str, Value] = dict(seen)
     filed = _filed(facts[CONFIG], entries)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):
@@ -111,12 +141,15 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         before, entries = optionfile.render(entries), _overlay(entries, now, facts[CONFIG])
         file = Written(facts.host.name, stage, path, before, optionfile.render(entries))
         if file.changes:
-            yield file.step(now[0].tip)
+            yield file.step(now[0].tip, first=(QUIET,) if stage is Stage.TRANSFER else ())
         pending = _running([n for n in needs if n.stage in READ_BY.get(stage, ())])
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}
             restart = Restart(members, text(facts[INSTALL], "unit"))
-            yield from (_outage if stage is Stage.STOP_CLEAR else _restart)(file, restart, was, differs)
+            if stage is Stage.STOP_CLEAR:
+                yield from _outage(file, restart, was, differs)
+            else:
+                yield file.restarted(_owner(needs, stage, differs), VARIABLES, was, differs, restart)
             shows |= differs
             filed = {}
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
@@ -144,9 +177,11 @@ def _overlay(entries: Mapping[Key, Entry], needs: list[Setting | ProviderOption]
 
 def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     """What the server shows once it has started with these needs."""
-    shown = {
-        n.name: n.value for n in needs if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live
-    }
+    shown: dict[str, str] = {}
+    for n in needs:
+        if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live:
+            own = {} if n.name in _UNSHOWN else {n.name: n.value}
+            shown |= own if n.shows is None else dict(n.shows)
     if "ssl_cert" in shown:
         shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS
     options = shown_by(need for need in needs if isinstance(need, ProviderOption))
@@ -172,9 +207,12 @@ def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
     return shown
 
 
-def _restart(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
-    tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
-    yield file.restarted(tip, VARIABLES, before, want, restart)
+def _owner(needs: list[Setting | ProviderOption], stage: Stage, want: State) -> str:
+    """The tip in whose name a host restarts: replication's where it is its pass, else that of the first need that waits for it."""
+    if any(key.startswith(("provider.", "listener")) for key in want):
+        return "replication_tls"
+    waiting = [n for n in needs if n.stage in READ_BY[stage] and want.keys() & _running([n]).keys()]
+    return waiting[0].tip if waiting else "client_tls"
 
 
 def _outage(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
@@ -211,4 +249,7 @@ def _set_period(need: ProviderOption, shows: Mapping[str, Value]) -> Step:
 
 
 def _set(name: str, value: str) -> Sql:
+    """A number as it is: the server takes no text for one."""
+    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        return sql(f"SET GLOBAL {name} = {value}")
     return sql(f"SET GLOBAL {name} = {{{{value}}}}", value=value)

@@ -24,7 +24,8 @@ _PRELUDE = "set -eu; umask 077; PATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export LC_
 
 
 def put(action: PutFile, content: str, run: str, wave: str) -> str:
-    body = base64.encodebytes(content.encode()).decode()
+    """`content` may be bytes that are no text, decoded with `surrogateescape`."""
+    body = base64.encodebytes(content.encode("utf-8", "surrogateescape")).decode()
     return sh(
         _PRELUDE + _KEEP + "(umask 022; mkdir -p \"$(dirname {{path}})\")\n"
         "base64 -d >{{path}}.galvan-new <<'@content'\n" + body + "@content\n"
@@ -184,7 +185,8 @@ sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = "\(.*\)"$/--\1=\2/p' {{own}} | w
 done
 unknown=$(sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = .*/\1/p' {{own}} | while read -r name; do
   my_opt=$(echo "$name" | tr _ -); printf '%s\n' "$my_opt"; done)
-known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) --no-defaults --verbose --help 2>/dev/null </dev/null | awk '/^  --/{sub(/^ *--/, ""); sub(/[=\[ ].*/, ""); print}')
+loads=$(printf '%s\n' "$have" | sed -n 's/^--\(loose[-_]\)*plugin[-_]load[-_]add=/--plugin-load-add=/p')
+known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) --no-defaults $loads --verbose --help 2>/dev/null </dev/null | awk '/^  (-., )?--/{sub(/^ *(-., )?--/, ""); sub(/[=\[ ].*/, ""); print}')
 for name in $unknown; do
   printf '%s\n' "$known" | grep -qx "$name" || case $name in wsrep-*|ssl-*|tls-*) printf '%s\n' "$known" | grep -q "^$name" || echo "the server does not know the option $name" ;; *) echo "the server does not know the option $name" ;; esac
 done

@@ -6,6 +6,7 @@ policy:
   backup: {max_age_days: 7, attested: 2026-11-20, by: Ann}
   firewall: {operators: [192.0.2.0/24]}
   load_balancer: {door: 3307, connections: 200, pair: {address: 10.0.3.10, interface: eth0}}
+  sst: {method: mariabackup, also: [backup]}
 """
 
 from __future__ import annotations
@@ -16,7 +17,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Balancing, Budget, Opening, Pair, Walls, Window
+from galvan.edges.controls import controls
+from galvan.model import (
+    Backup,
+    BadInput,
+    Balancing,
+    Budget,
+    Hardening,
+    Opening,
+    Pair,
+    Transfers,
+    Walls,
+    Window,
+)
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -71,13 +84,14 @@ def attested(text: str) -> tuple[str, str]:
     >>> attested("Ann of storage, 2026-11-20")
     ('Ann of storage', '2026-11-20')
     """
-    who, comma, day = (part.strip() for part in text.rpartition(","))
+    who, comma, when = (part.strip() for part in text.rpartition(","))
     if not comma or not who:
         raise BadInput(f"{text!r} says not who restored which day's backup; as in 'Ann, 2026-11-20'")
-    return who, _day(day)
+    return who, day(when)
 
 
-def _day(said: str) -> str:
+def day(said: str) -> str:
+    """One that the calendar has. Raises BadInput."""
     from datetime import date
 
     try:
@@ -92,10 +106,10 @@ def _windows(field: Field) -> tuple[Window, ...]:
     from yaml import SequenceNode
 
     fields = field.items() if isinstance(field.node, SequenceNode) else [field]
-    return tuple(_told(item, window) for item in fields)
+    return tuple(told(item, window) for item in fields)
 
 
-def _told(field: Field, read: Callable[[str], T]) -> T:
+def told(field: Field, read: Callable[[str], T]) -> T:
     """What a reader makes of the value; its refusal gets the line and the field."""
     try:
         return read(field.text())
@@ -121,8 +135,8 @@ def _backup(field: Field) -> Backup:
     if "max_age_days" not in said or ("attested" in said) != ("by" in said):
         raise field.wrong("a backup needs max_age_days, and attested and by together")
     age = said["max_age_days"].typed("int")
-    day = _told(said["attested"], _day) if "attested" in said else ""
-    return Backup(int(str(age)), day, said["by"].text() if "by" in said else "")
+    when = told(said["attested"], day) if "attested" in said else ""
+    return Backup(int(str(age)), when, said["by"].text() if "by" in said else "")
 
 
 def _walls(field: Field) -> Walls:
@@ -214,8 +228,51 @@ def _pair(field: Field) -> Pair:
     return dataclasses.replace(made, router=_between(said["router"], 1, 255)) if "router" in said else made
 
 
+def _transfers(field: Field) -> Transfers:
+    """policy: {sst: {method: mariabackup, also: [backup]}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Transfers)))
+    values: dict[str, Any] = {}
+    if "method" in said:
+        values["method"] = said["method"].one_of("rsync", "mariabackup", "secure_rsync")
+    if "also" in said:
+        values["also"] = tuple(item.text(_METHOD, "backup") for item in said["also"].items())
+    if "older_scripts" in said:
+        values["older_scripts"] = said["older_scripts"].typed("bool")
+    return Transfers(**values)
+
+
+_METHOD = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _COUNTS = {"connections": (0, 100_000), "queue": (0, 100_000), "queue_wait": (1, 3600)}
 _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
+
+
+def _hardening(field: Field) -> Hardening:
+    """policy: {hardening: {at_rest: file, encryption_iops: 200, administrators: [ann, "'dba'@'10.0.9.%'"]}}"""
+    said = field.mapping(*(f.name for f in dataclasses.fields(Hardening)))
+    values: dict[str, Any] = {name: said[name].one_of(*words) for name, words in _WORDS.items() if name in said}
+    values |= {name: _between(said[name], least, most) for name, (least, most) in _SPANS.items() if name in said}
+    values |= {name: said[name].typed("tuple") for name in _PURPOSES if name in said}
+    if "vault" in said:
+        values["vault"] = said["vault"].text(_VAULT, "https://vault.example.org:8200/v1/mariadb")
+    values |= {name: said[name].typed("bool") for name in ("fips",) if name in said}
+    values |= {
+        name: tuple(item.text(_USER, "galvan-health") for item in said[name].items())
+        for name in ("audit_exclude",)
+        if name in said
+    }
+    if (values.get("at_rest") == "hashicorp") != ("vault" in values):
+        raise field.wrong("at_rest: hashicorp and the vault's URL go together")
+    return Hardening(**values)
+
+
+_WORDS = {"at_rest": ("file", "hashicorp"), "audit": ("file", "syslog")}
+_SPANS = {
+    "encryption_iops": (1, 100_000), "unused_days": (0, 3650), "password_length": (8, 1000), "password_errors": (1, 4_294_967_295),
+}  # fmt: skip
+_PURPOSES = ("administrators", "applications", "monitors", "backups", "replication")
+_USER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
-    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing,
+    "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,
+    "hardening": _hardening, "controls": controls,
 }  # fmt: skip

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import TypeAlias
 
 from galvan.cluster.arbitrator import RUNNING
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
+from galvan.edges import asking, ondisk, witness
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -24,11 +26,15 @@ from galvan.model import (
     Host,
     HostFacts,
     Listening,
+    OnDisk,
     Outcome,
+    Question,
     Role,
+    Runnable,
     Scan,
     SecretRef,
     Sql,
+    Transfer,
     Trial,
     Unreadable,
 )
@@ -40,12 +46,23 @@ _SCHEMA = (
     f"CREATE TABLE IF NOT EXISTS {SCHEMA}.marker (host VARCHAR(80) PRIMARY KEY, said TEXT, at TIMESTAMP(6))"
 )
 
+Rehearse: TypeAlias = Callable[[str], Coroutine[None, None, witness.Recorded]]
+_RUNNABLE = """
+set -- {{programs}}
+setpriv --reuid {{user}} --regid {{user}} --init-groups sh -c '
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin; for p; do command -v "$p"; done; true' sh "$@"
+"""
+
 
 class SshProber:
-    """Answers every attempt. Markers are written only where `may_mark` says so; the engine leaves such proofs out otherwise."""
+    """Answers every attempt. Markers are written only where `may_mark` says so; the engine leaves such proofs out otherwise.
+    `rehearse` forces a full transfer on a host."""
 
-    def __init__(self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str]) -> None:
-        self._cluster, self._ssh, self._secret = cluster, ssh, secret
+    def __init__(
+        self, cluster: Cluster, ssh: Ssh, secret: Callable[[SecretRef], str], rehearse: Rehearse | None = None
+    ) -> None:
+        self._cluster, self._ssh, self._secret, self._rehearse = cluster, ssh, secret, rehearse
+        self._rehearsed: dict[str, asyncio.Task[witness.Recorded]] = {}
         self._marking, self._marked = asyncio.Lock(), False
         self._ports: dict[str, int] = {}
         self._dialled: dict[str, str] = {}
@@ -54,6 +71,15 @@ class SshProber:
     async def attempt(self, vantage: str, attempt: Attempt) -> Trial:
         if isinstance(attempt, Listening):
             return await self._listening(attempt)
+        if isinstance(attempt, Question):
+            return await self._question(attempt)
+        if isinstance(attempt, OnDisk):
+            await self._row(self._host(attempt.host), attempt.marker)
+            return ondisk.answer(await self._run(attempt.host, ondisk.script(attempt, SCHEMA)))
+        if isinstance(attempt, Transfer):
+            return await self._transfer(attempt)
+        if isinstance(attempt, Runnable):
+            return await self._runnable(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -114,6 +140,40 @@ class SshProber:
         strict = seen.get("listener") == "ssl" and yes(str(seen.get("provider.socket.ssl")))
         return Trial(Outcome.ENCRYPTED if strict else Outcome.CLEAR, said)
 
+    async def _question(self, asked: Question) -> Trial:
+        try:
+            return asking.answer(asked, await self._run(asked.host, asking.script(asked)))
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+
+    async def _transfer(self, asked: Transfer) -> Trial:
+        """Forced once a host, whoever asks first."""
+        if self._rehearse is None:
+            return Trial(
+                Outcome.DEAD, f"no transfer was forced on {asked.host} (galvan verify --force-sst {asked.host})"
+            )
+        if asked.host not in self._rehearsed:
+            self._rehearsed[asked.host] = asyncio.create_task(self._rehearse(asked.host))
+        try:
+            return witness.judged(asked, await self._rehearsed[asked.host])
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+
+    async def _runnable(self, asked: Runnable) -> Trial:
+        script = sh(_RUNNABLE, user=asked.user, programs=asked.programs).text
+        try:
+            out, err, code = await self._ssh.exec(self._host(asked.host), script, 30.0)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        if code:
+            return Trial(Outcome.DEAD, f"{asked.host}: nobody could become {asked.user}: {err.strip()}")
+        found = out.split()
+        return Trial(
+            Outcome.ACCEPTED if found else Outcome.REFUSED,
+            f"{asked.user} on {asked.host} can run {', '.join(found)}" if found
+            else f"{asked.user} on {asked.host} can run none of {', '.join(asked.programs)}",
+        )  # fmt: skip
+
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)
         return out + err
@@ -142,6 +202,11 @@ class SshProber:
         host, marker = asked.host, asked.marker
         arbitrates = self._host(host).role is Role.ARBITRATOR  # it takes no statement, and hears the others' rows
         target = self._cluster.having(Role.DATABASE)[0] if arbitrates else self._host(host)
+        await self._row(target, marker)
+        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
+            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
+
+    async def _row(self, target: Host, marker: str) -> None:
         async with self._marking:  # the schema once: its DDL would abort another host's row
             if not self._marked:
                 await self._ssh.act(target, Sql(_SCHEMA), "mark")
@@ -149,8 +214,6 @@ class SshProber:
         said = literal(marker)
         row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
-        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
-            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
 
     async def _port(self, host: Host) -> int:
         if host.name not in self._ports:

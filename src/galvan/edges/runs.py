@@ -65,10 +65,12 @@ def climb(document: Json, worker: Worker) -> Json:
 
 
 def _beside(document: Json) -> Iterator[list[int]]:
-    """The waves in turn; those that a plan marks as `beside` the one before go with it, unless the run is to pause."""
+    """The waves in turn; those that a plan marks as `beside` the one before go with it, unless the run is to pause between
+    them; `always`: then too."""
     together: list[int] = []
+    pauses = bool(document.get("orders", {}).get("pause"))
     for number, wave in enumerate(document["waves"]):
-        if together and not (wave.get("beside") and not document.get("orders", {}).get("pause")):
+        if together and not (wave.get("beside") == "always" or (wave.get("beside") and not pauses)):
             yield together
             together = []
         together.append(number)

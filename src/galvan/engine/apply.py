@@ -8,6 +8,7 @@ back; if even that fails the error says both, and the host is left for a person.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -205,9 +206,25 @@ async def _nothing() -> None:
 async def confirm(wave: Wave, host: Host, todo: Sequence[Step], crew: Crew) -> None:
     facts = await look(crew, host, [step.read for step in todo])
     for step in todo:
+        if step.patience and remaining(step, facts[step.read]):
+            facts = await _finished(wave, host, step, todo, crew)
         if left := remaining(step, facts[step.read]):
             seen = {key: facts[step.read].get(key) for key in left}
             raise NotHealed(f"{host.name}: {step.title} ran, and {dict(seen)} is still not {dict(left)}")
+
+
+async def _finished(wave: Wave, host: Host, step: Step, todo: Sequence[Step], crew: Crew) -> HostFacts:
+    """Waits for what the host goes on with by itself, as long as it gets on; then the last look."""
+    said, moved = "", time.monotonic()
+    while True:
+        facts = await look(crew, host, [each.read for each in todo])
+        seen, now = str(facts[step.read].get(step.progress)), time.monotonic()
+        if seen != said:
+            said, moved = seen, now
+            crew.say(wave.id, f"{step.title}: {seen}")
+        if not remaining(step, facts[step.read]) or now - moved > step.patience:
+            return facts
+        await asyncio.sleep(max(1.0, crew.poll))
 
 
 async def _put_back(wave: Wave, host: Host, begun: Sequence[Step], crew: Crew, why: GalvanError) -> GalvanError:

@@ -28,6 +28,8 @@ from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe
 T = TypeVar("T")
 HOME = "/var/lib/galvan"
 LAID_READY = (Stage.PREPARE, Stage.STAGE_STRICT, Stage.CALM)
+AT_ONCE = (Stage.TRANSFER,)
+"""Where the hosts do not understand each other in between; so on the way back, too."""
 _LOCK = """
 mkdir -p -m 700 {{home}}
 case $(cat {{home}}/lock/owner 2>/dev/null) in *"run {{plain}},"*|*"run {{other}},"*) rm -rf {{home}}/lock ;; esac
@@ -203,11 +205,11 @@ def _script(template: str, run: str, owner: str = "", other: str = "-") -> Shell
 
 def with_watch(document: Json, tips: Mapping[str, Tip]) -> Json:
     """Marks the wave before which each watched tip must have been seen quiet: its first one of NARROW. And the waves that
-    may be carried out beside the one before: they only lay something ready, and nobody is served otherwise by it."""
+    may be carried out beside the one before: they only lay something ready, and nobody is served otherwise by it; or must be."""
     watched: set[str] = set()
     for before, wave in pairwise(document["waves"]):
-        same = not (before["back"] or wave["back"]) and before["stage"] == wave["stage"]
-        wave["beside"] = same and Stage[wave["stage"].upper()] in LAID_READY
+        same, stage = (before["back"], before["stage"]) == (wave["back"], wave["stage"]), Stage[wave["stage"].upper()]
+        wave["beside"] = same and ("always" if stage in AT_ONCE else stage in LAID_READY and not wave["back"])
     for wave in document["waves"]:
         wave["watch"] = []
         if wave["back"] or Stage[wave["stage"].upper()] < Stage.ACCOUNTS:

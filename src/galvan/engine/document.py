@@ -84,6 +84,8 @@ def _step(step: Step) -> Json:
         "disruption": step.disruption.name.lower(),
         "scope": step.scope.value,
         "deadman": asdict(step.deadman) if step.deadman else None,
+        "patience": step.patience,
+        "progress": step.progress,
     }
 
 
@@ -132,7 +134,7 @@ def _step_from(said: Json, host: str, stage: Stage, facts: Facts) -> Step:
         id=said["id"], tip=said["tip"], host=host, stage=stage, read=facts[said["read"]], before=said["before"],
         want=said["want"], do=tuple(map(_action_from, said["do"])), undo=tuple(map(_action_from, said["undo"])),
         title=said["title"], disruption=Disruption[said["disruption"].upper()], scope=Scope(said["scope"]),
-        deadman=_deadman_from(said["deadman"]),
+        deadman=_deadman_from(said["deadman"]), patience=said.get("patience", 0.0), progress=said.get("progress", ""),
     )  # fmt: skip
 
 

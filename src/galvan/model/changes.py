@@ -120,7 +120,11 @@ class Deadman:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change as data, built from what was seen: `before` is what the undo restores."""
+    """A change as data, built from what was seen: `before` is what the undo restores.
+
+    `patience`: seconds for which what the host goes on with by itself may show no progress in `read`, where the change is
+    not made with the last action. `progress` is the key of `read` that tells how far it is.
+    """
 
     id: str
     tip: str
@@ -135,6 +139,8 @@ class Step:
     disruption: Disruption = Disruption.NONE
     scope: Scope = Scope.HOST
     deadman: Deadman | None = None
+    patience: float = 0.0
+    progress: str = ""
 
 
 def remaining(step: Step, seen: State) -> State:
@@ -156,7 +162,8 @@ class Certificate:
 class Setting:
     """Need: a server option from `stage` on. `live`: also SET GLOBAL; otherwise it waits for that stage's restart.
 
-    A value of None takes the option out of Galvan's file.
+    A value of None takes the option out of Galvan's file. `shows`: what the server shows of it once it was restarted with it,
+    where that is not the option's own name and value; empty where it shows nothing.
     """
 
     host: str
@@ -167,6 +174,7 @@ class Setting:
     tip: str
     reason: str
     live: bool = False
+    shows: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

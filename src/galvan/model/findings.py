@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from galvan.model.errors import Unreadable
 from galvan.model.facts import HostFacts, Snapshot
-from galvan.model.hosts import Role
+from galvan.model.hosts import Risk, Role
 from galvan.model.scales import Rung, Severity, Verdict
 
 
@@ -32,8 +32,20 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that does not count, because of a decision that somebody signed."""
+
+    finding: Finding
+    risk: Risk
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """`rung` is the height that a host cannot claim while this check does not pass; `control` is its catalogue row."""
+    """`rung` is the height that a host cannot claim while this check does not pass; `control` is its catalogue row.
+
+    `strict`: asked for only where the policy's profile is `strict`. `references`: where others demand the same, by number
+    ("CIS MariaDB 10.6 4.7"), never in their words. `remedy`: one sentence or command that mends it.
+    """
 
     id: str
     severity: Severity
@@ -42,6 +54,24 @@ class Check:
     control: str
     why: str
     judge: Callable[[Snapshot], Iterator[Finding]]
+    strict: bool = False
+    references: tuple[str, ...] = ()
+    remedy: str = ""
+
+    @property
+    def tip(self) -> str:
+        return self.id.split(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """A control that only a person can judge: printed apart, and in no count. `look`: how a person finds out."""
+
+    id: str
+    title: str
+    look: str
+    control: str
+    references: tuple[str, ...] = ()
 
     @property
     def tip(self) -> str:
@@ -75,6 +105,9 @@ def check(
     control: str,
     role: Role = Role.DATABASE,
     also: Sequence[Role] = (),
+    strict: bool = False,
+    references: tuple[str, ...] = (),
+    remedy: str = "",
 ) -> Callable[[HostJudge], Check]:
     """Makes a check out of a judgement of one host (and registers nothing); an unreadable fact becomes UNKNOWN.
 
@@ -91,7 +124,8 @@ def check(
                 tip = id.split(".", 1)[0]
                 yield Finding(id, tip, facts.host.name, severity, said.verdict, said.seen, said.want, rung)
 
-        return Check(id, severity, title, rung, control, " ".join((judge_host.__doc__ or "").split()), judge)
+        why = " ".join((judge_host.__doc__ or "").split())
+        return Check(id, severity, title, rung, control, why, judge, strict, references, remedy)
 
     return lift
 

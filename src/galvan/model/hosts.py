@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from galvan.model.scales import Severity
+
 
 class Role(StrEnum):
     DATABASE = "database"
@@ -58,6 +60,16 @@ class Risk:
     reason: str
     owner: str
     until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the policy says of one check: whether it is asked for (None: as the profile has it), and how much it weighs."""
+
+    check: str
+    asked: bool | None = None
+    severity: Severity | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,35 @@ class Balancing:
 
 
 @dataclass(frozen=True, slots=True)
+class Hardening:
+    """What the tip `hardening` is asked for beyond what it does anyway. Accounts stand as 'user'@'host', or as a user alone."""
+
+    at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
+    vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
+    encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+    audit: str = "file"  # or syslog: where the server's audit log goes
+    audit_exclude: tuple[str, ...] = ()  # users that it leaves out, because they are noisy and of no use to an intruder
+    password_length: int = 14  # the least that a new password may have
+    password_errors: int = 1000  # so many wrong ones in a row, and the account is shut until FLUSH PRIVILEGES
+    fips: bool = False  # is FIPS mode asked for?
+    administrators: tuple[str, ...] = ()  # beside the server's own, which enter by the socket
+    applications: tuple[str, ...] = ()  # an administrator's rights are taken from these
+    monitors: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    replication: tuple[str, ...] = ()
+    unused_days: int = 90  # an account that nobody used for so long is locked; 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """How a member gets a full copy of the data (SST)."""
+
+    method: str = ""  # rsync, mariabackup or secure_rsync (Galvan's own script); empty: as it is
+    also: tuple[str, ...] = ()  # methods that a donor goes on serving beside the one in use
+    older_scripts: bool = False  # scripts that fall back to clear text without a word are taken by name
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the operator wants. Times are seconds unless the name says days."""
 
@@ -162,12 +203,16 @@ class Policy:
     proof_lifetime_days: int = 7
     bundle_owner: str = "root:root"  # who may read the client key on an application's host
     exempt_accounts: tuple[str, ...] = ()  # as 'user'@'host': not put under REQUIRE SSL
+    profile: str = "baseline"  # or strict: asks for more
+    controls: tuple[Control, ...] = ()
     accepted: tuple[Risk, ...] = ()
     window: tuple[Window, ...] = ()  # empty: at any time
     budget: Budget | None = None
     backup: Backup | None = None  # None: not asked for
     firewall: Walls = Walls()
     load_balancer: Balancing = Balancing()
+    sst: Transfers = Transfers()
+    hardening: Hardening = Hardening()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +225,9 @@ class Cluster:
     probe: ProbeAccount | None = None
     ssh_config: tuple[str, ...] = ()
     authorities: tuple[tuple[str, str], ...] = ()  # name and certificate (PEM) of the authorities kept here
+    escrow: tuple[
+        tuple[str, str], ...
+    ] = ()  # number and fingerprint of the keys of encryption at rest that are kept here
 
     def having(self, *roles: Role) -> tuple[Host, ...]:
         return tuple(h for h in self.hosts if h.role in roles)

@@ -51,6 +51,9 @@ class Stage(IntEnum):
     STAGE_STRICT = 40  # the strict file lies on every host, so that a crash comes back strict
     SECOND_RESTART = 50  # strict between members
     CALM = 55  # what was only set for the passes is put back
+    ENCRYPT = 57  # tables that are there are encrypted in the background, host by host
+    TRANSFER = 58  # state transfers turn to TLS on all hosts at once: there is no way to speak both
+    METHODS = 59  # what no transfer needs is no longer run for whoever asks for it
     HAND_OUT = 60  # applications receive what they need to go the new way
     ACCOUNTS = 70  # REQUIRE SSL: once, replicated
     REFUSE = 80  # require_secure_transport, host by host

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from galvan.model.changes import Action, Need, Step
 from galvan.model.errors import Unreadable
 from galvan.model.facts import Fact, Snapshot
-from galvan.model.findings import Check, Finding, Impact
+from galvan.model.findings import Check, Finding, Impact, Manual
 from galvan.model.hosts import Host
 from galvan.model.scales import Rung
 from galvan.model.trials import Attempt, Proof, Trial
@@ -29,6 +29,7 @@ class Tip:
     moved: Callable[[Snapshot], Iterator[str]] | None = None  # who is seen going the new way
     """Where it is given, NARROW waits until nobody is seen on the old way."""
     settled: Callable[[Impact, Snapshot], bool] | None = None  # has what an earlier watch saw been seen to by now?
+    manual: tuple[Manual, ...] = ()  # what no program can judge
 
 
 class Reader(Protocol):

@@ -37,12 +37,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the server with the probe account, with or without TLS."""
+    """A login at the server, with or without TLS. `password`: None where none is given."""
 
     address: str
     port: int
     user: str
-    password: SecretRef
+    password: SecretRef | None
     tls: bool
 
 
@@ -110,7 +110,78 @@ class Scan:
     protocol: str = "tcp"
 
 
-Attempt: TypeAlias = Login | ClientHello | Served | GroupHello | Listening | Capture | Scan
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A statement at the server of `host`, as an administrator would type it there. It changes nothing even where it is let through.
+
+    REFUSED by an error of `refusals`; let in also by an error of `through`, which only comes to whom no refusal stopped.
+    """
+
+    host: str
+    statement: str
+    refusals: frozenset[int]
+    through: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Is a row with this marker, once written and flushed, to be read in a file of the host's? `place`: table, redo, binlog, or
+    cache (of Galera's). CLEAR or ENCRYPTED; DEAD where there is no such file."""
+
+    host: str
+    place: str
+    marker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
+
+    `ask`: `ran` (did it take place?), `wire` (what its ports carried, `marker` among it), `processes` (did a process or a log of
+    either end show the secret?), `account` (was it `user` that read the data at the donor?).
+    """
+
+    host: str
+    ask: str
+    marker: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """Would the host's server find any of these programs and run it, as the shell does that it asks? As the server's user,
+    on the PATH of a unit of systemd; none of them is run."""
+
+    host: str
+    programs: tuple[str, ...]
+    user: str = "mysql"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A login under a name that nobody has, and then a look at what the server of `host` wrote of it: MATCHES where the name
+    stands there. `log`: a file; empty where there is none to look at, `syslog` for the host's journal."""
+
+    host: str
+    address: str
+    port: int
+    log: str
+
+
+Attempt: TypeAlias = (
+    Login
+    | ClientHello
+    | Served
+    | GroupHello
+    | Listening
+    | Capture
+    | Scan
+    | Question
+    | Noted
+    | OnDisk
+    | Transfer
+    | Runnable
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""What a host has for state transfers: its scripts, its tools, and whether its material fits by the scripts' own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from galvan.cluster.facts import lines
+from galvan.model import Fact, Shell, State, Unreadable
+
+DIRECTORIES = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin"
+"""The PATH of a unit of systemd, on which the server looks for wsrep_sst_METHOD."""
+LIBRARY = "common"
+"""wsrep_sst_common is no method; every other script reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One that a donor would run for whoever asks for its method. `real`: what a link leads to."""
+
+    method: str
+    path: str
+    real: str
+    mode: int
+    digest: str
+
+    @property
+    def runs(self) -> bool:
+        """May the server's user run it, which is neither its owner nor of its group?"""
+        return bool(self.mode & 0o001)
+
+
+_SCRIPTS = f"""
+set -- $(find -L {DIRECTORIES} -maxdepth 1 -type f -name 'wsrep_sst_*' ! -name '*.*' 2>/dev/null)
+[ $# -gt 0 ] || exit 0
+printf '%s\\n' "$@"; readlink -f "$@"; stat -L -c %a "$@"; sha256sum "$@" | cut -c1-64"""
+
+
+def scripts(output: str) -> Mapping[str, Script]:
+    """By method; the first on the PATH that runs counts, as it does for the server's shell. The output is four blocks of
+    equal length: paths, what they lead to, modes, digests.
+
+    >>> scripts("/usr/bin/wsrep_sst_rsync\\n/usr/bin/wsrep_sst_rsync\\n755\\nab")["rsync"].runs
+    True
+    """
+    said = output.splitlines()
+    each, rest = divmod(len(said), 4)
+    blocks = [said[part * each : (part + 1) * each] for part in range(4)]
+    if rest or not all(mode.isdigit() for mode in blocks[2]):
+        raise Unreadable(f"{len(said)} lines about transfer scripts do not fit together")
+    found: dict[str, Script] = {}
+    for path, real, mode, digest in zip(*blocks, strict=True):
+        name = path.rpartition("/wsrep_sst_")[2]
+        if name != LIBRARY and not (name in found and found[name].runs):
+            found[name] = Script(name, path, real, int(mode, 8), digest)
+    return found
+
+
+SCRIPTS: Fact[Mapping[str, Script]] = Fact("sst.scripts", Shell(_SCRIPTS), scripts)
+
+METHODS: Fact[State] = Fact(
+    "sst.methods",
+    SCRIPTS.query,
+    lambda output: {
+        name: f"{'runs' if script.runs else 'shut'} {script.digest}" for name, script in scripts(output).items()
+    },
+)
+"""By method: does its script run for whoever asks, and what it holds."""
+
+TOOLS: Fact[State] = Fact(
+    "sst.tools",
+    Shell(
+        "v=$(socat -V 2>/dev/null) && { echo \"socat=$(printf '%s\\n' \"$v\" | sed -n 's/^socat version \\([0-9.]*\\).*/\\1/p')\"; "
+        "case $v in *'WITH_OPENSSL 1'*) echo socat_tls=yes;; *) echo socat_tls=no;; esac; } || echo socat=no\n"
+        "case $(socat -hhh 2>/dev/null) in *openssl-min-proto-version*) echo socat_floor=yes;; *) echo socat_floor=no;; esac\n"
+        "for t in stunnel rsync mariabackup xtrabackup openssl bash; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done\n"
+        "command -v dpkg-statoverride >/dev/null && echo lasting=dpkg || echo lasting=no"
+    ),
+    lines,
+)
+"""`lasting`: with what a mode outlives the next upgrade of the package."""
+
+_FIT = r"""
+command -v openssl >/dev/null || { echo 'openssl is not installed' >&2; exit 1; }
+said() { my_print_defaults "$1" 2>/dev/null | sed -n "s/^--\(loose[-_]\)*$2=//Ip" | tail -n 1; }
+ca=$(said sst tca); cert=$(said sst tcert); key=$(said sst tkey)
+[ -n "$ca$cert$key" ] || {
+  ca=$(said --mysqld 'ssl[-_]ca'); cert=$(said --mysqld 'ssl[-_]cert'); key=$(said --mysqld 'ssl[-_]key')
+  [ -n "$ca" ] || ca=$(said sst 'ssl[-_]ca'); [ -n "$cert" ] || cert=$(said sst 'ssl[-_]cert'); [ -n "$key" ] || key=$(said sst 'ssl[-_]key'); }
+echo "ca=$ca"; echo "cert=$cert"; echo "key=$key"
+[ -n "$cert$key" ] || exit 0
+as='setpriv --reuid mysql --regid mysql --init-groups'
+$as true 2>/dev/null || as='runuser -u mysql --'
+SSL_CERT_DIR=/nonexistent SSL_CERT_FILE=/nonexistent; export SSL_CERT_DIR SSL_CERT_FILE
+$as sh -c '
+[ -r "$1" ] && [ -r "$2" ] && echo readable=yes || { echo readable=no; exit 0; }
+a=$(openssl x509 -in "$1" -pubkey -noout 2>/dev/null); b=$(openssl pkey -in "$2" -passin pass: -pubout 2>/dev/null)
+[ -n "$a" ] && [ "$a" = "$b" ] && echo fits=yes || echo fits=no
+[ -n "$3" ] || exit 0
+for p in sslserver sslclient; do
+  w=$(openssl verify -purpose $p -CAfile "$3" -untrusted "$1" "$1" 2>&1) && echo $p=yes || echo $p=$(printf "%s" "$w" | grep -m 1 error)
+done' sh "$cert" "$key" "$ca"
+"""
+FIT: Fact[State] = Fact("sst.fit", Shell(_FIT), lines)
+"""The checks that the scripts make before a transfer, made beforehand as the server's user: is it readable, is the key the
+certificate's, does the authority accept it, for both ends of a connection."""

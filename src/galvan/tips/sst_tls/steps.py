@@ -1,0 +1,158 @@
+"""From clear transfers to encrypted ones, on all hosts at once; and no script is left that nobody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+
+from galvan.cluster import identity
+from galvan.cluster.dialects import dialect
+from galvan.cluster.facts import SST_CONFIG, VARIABLES
+from galvan.cluster.health import text
+from galvan.cluster.ownfile import digest
+from galvan.cluster.transfer import OURS, RSYNC, Spoken, method, spoken
+from galvan.model import (
+    Blind,
+    Certificate,
+    Finding,
+    HostFacts,
+    Need,
+    PutFile,
+    RestoreFile,
+    Role,
+    Rung,
+    Setting,
+    Snapshot,
+    Stage,
+    Step,
+)
+from galvan.pki import judge
+from galvan.pki.places import on_server
+from galvan.tips.sst_tls.checks import lacking, rivals, unfit, unused
+from galvan.tips.sst_tls.facts import METHODS, SCRIPTS, TOOLS
+from galvan.tips.sst_tls.shutting import ways
+from galvan.tips.sst_tls.wanted import falls_back, section
+
+TIP = "sst_tls"
+SCRIPT = f"/usr/bin/wsrep_sst_{OURS}"
+
+
+def script() -> str:
+    """Galvan's own transfer script, as it is put on the hosts."""
+    return files("galvan.tips.sst_tls").joinpath(f"wsrep_sst_{OURS}").read_text()
+
+
+def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
+    if all(finding.rung is Rung.OPEN for finding in failing):
+        return
+    hosts = snapshot.having(Role.DATABASE)
+    for facts in hosts:
+        _may(facts, snapshot)
+    own = _own(snapshot)
+    if not own and not judge.owners(
+        snapshot, "cluster", {f.host.name: judge.unfit(f, snapshot, "cluster", "") for f in hosts}
+    ):
+        judge.may_issue(snapshot, "cluster")
+        for facts in hosts:
+            if judge.material(facts, "cluster") is None:
+                yield Certificate("cluster", facts.host.name, *identity.member(facts))
+    for facts in hosts:
+        yield from _section(facts, snapshot, own)
+        yield from _method(facts, snapshot)
+        if to >= Rung.ENFORCED:
+            yield from _shut(facts, snapshot)
+
+
+def _may(facts: HostFacts, snapshot: Snapshot) -> None:
+    """Raises Blind where encrypted transfers would not work, or would not stay encrypted."""
+    host, name = facts.host.name, snapshot.cluster.policy.sst.method or method(facts)
+    if missing := [*lacking(facts, name)]:
+        raise Blind(f"{host} cannot make encrypted transfers by {name}: {'; '.join(missing)}")
+    if lines := rivals(facts):
+        raise Blind(
+            f"{host} sets {', '.join(lines)} in [mysqld], which the transfer scripts read before [sst]: move it to [sst] first"
+        )
+    if name == "mysqldump":
+        raise Blind(
+            f"{host} makes transfers by mysqldump, which logs in at the joiner as an ordinary client: the tip client_tls "
+            "encrypts those; better have policy: {sst: {method: mariabackup}}"
+        )
+    version = text(facts[VARIABLES], "version") if name in RSYNC else ""
+    if name in RSYNC and falls_back(version) and not snapshot.cluster.policy.sst.older_scripts:
+        raise Blind(
+            f"{host} runs {version.split('-', 1)[0]}, whose rsync script goes on in clear text where stunnel is missing: upgrade, "
+            "or have policy: {sst: {method: secure_rsync}}; or take it by name, policy: {sst: {older_scripts: true}}"
+        )
+
+
+def _own(snapshot: Snapshot) -> bool:
+    """Does the owner's own `[sst]` name certificates, on every host? They are used as they are."""
+    named = {f.host.name: spoken(f) for f in snapshot.having(Role.DATABASE) if _names_others(f)}
+    if not named:
+        return False
+    if without := [f.host.name for f in snapshot.having(Role.DATABASE) if f.host.name not in named]:
+        raise Blind(
+            f"{', '.join(named)} with certificates of your own in [sst], {', '.join(without)} without: name them there too, or "
+            "take them out"
+        )
+    for facts in snapshot.having(Role.DATABASE):
+        if wrong := [*unfit(facts)] or ([] if named[facts.host.name].ca else ["no authority is named (tca)"]):
+            raise Blind(f"{facts.host.name}: the certificates that [sst] names cannot be used: {'; '.join(wrong)}")
+    return True
+
+
+def _names_others(facts: HostFacts) -> bool:
+    named = [str(facts[SST_CONFIG].get(name) or "") for name in ("tca", "tcapath", "tcert", "tkey")]
+    return any(path and not path.startswith(on_server("cluster").directory) for path in named)
+
+
+def _section(facts: HostFacts, snapshot: Snapshot, own: bool) -> Iterator[Setting]:
+    at: dict[str, str] = dict(judge.paths(facts, "cluster"))
+    seen: Spoken = spoken(facts)
+    if own:
+        at = {"ca": seen.ca, "cert": seen.certificate, "key": seen.key}
+    variables, floor = facts[VARIABLES], facts[TOOLS].get("socat_floor") == "yes"
+    wanted = section(
+        dialect(variables), text(variables, "version"), at, snapshot.cluster.policy.min_tls, seen.sockopt, floor
+    )
+    there = facts[SST_CONFIG]
+    for name, value in wanted.items():
+        if there.get(name.replace("-", "_")) != value:
+            reason = "state transfers are encrypted, and both ends show a certificate"
+            yield Setting(facts.host.name, "sst", name, value, Stage.TRANSFER, TIP, reason)
+
+
+def _method(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step | Need]:
+    """Another method, where the policy asks for one; and the script behind it where that is Galvan's."""
+    host, name = facts.host.name, snapshot.cluster.policy.sst.method
+    if (name or method(facts)) == OURS:
+        yield from _install(facts)
+    if name and name != method(facts):
+        reason = "how a member gets a full copy: policy.sst.method"
+        yield Setting(host, "mysqld", "wsrep_sst_method", name, Stage.TRANSFER, TIP, reason, live=True)
+
+
+def _install(facts: HostFacts) -> Iterator[Step]:
+    host, content, there = facts.host.name, script(), facts[SCRIPTS].get(OURS)
+    if there and there.digest == digest(content) and there.runs:
+        return
+    yield Step(
+        id=f"{TIP}.script@{host}", tip=TIP, host=host, stage=Stage.PREPARE, read=METHODS,
+        before={OURS: facts[METHODS].get(OURS)}, want={OURS: f"runs {digest(content)}"},
+        do=(PutFile(SCRIPT, content, 0o755),), undo=(RestoreFile(SCRIPT, Stage.PREPARE.at(host)),),
+        title=f"install {SCRIPT}",
+    )  # fmt: skip
+
+
+def _shut(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step]:
+    """One step for each file; links to one file are one."""
+    for real in sorted({found.real for found in unused(facts, snapshot)}):
+        links = [found for found in facts[SCRIPTS].values() if found.real == real]
+        do, undo = ways(str(facts[TOOLS].get("lasting")), real, links[0].mode)
+        seen = facts[METHODS]
+        yield Step(
+            id=f"{TIP}.shut-{real.rpartition('_sst_')[2]}@{facts.host.name}", tip=TIP, host=facts.host.name,
+            stage=Stage.METHODS, read=METHODS, before={link.method: seen.get(link.method) for link in links},
+            want={link.method: str(seen.get(link.method)).replace("runs", "shut") for link in links},
+            do=(do,), undo=(undo,), title=f"{real} is no longer run",
+        )  # fmt: skip
