@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,11 @@ def test_down_ends_every_guest(operator: Operator) -> None:
 def test_an_up_that_is_broken_off_leaves_no_guest(how: signal.Signals) -> None:
     """Ctrl-C takes away what was made; after a kill the next `down` finds the guest that nobody wrote down."""
     words = [sys.executable, "-m", "galvan", "lab", "up", "--selinux", "--nodes", "1"]
-    started = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    heeding = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a shell's background job passes on that it is ignored
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen(words, preexec_fn=heeding, **quiet)
     wait(lambda: bool(guests.running()) or started.poll() is not None)
     assert list(guests.running()) == [container("db1")]
     started.send_signal(how)
