@@ -35,10 +35,12 @@ while [ -e {{flag}} ] && [ "$(date +%s)" -lt $end ]; do
 done
 rm -f {{flag}}
 log=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--log[-_]error=//p' | tail -n 1)
-[ -z "$s" ] || { journalctl --since "@$began" -o cat --no-pager; [ ! -f "$log" ] || tail -c 4194304 "$log"; } 2>/dev/null |
-  grep -qF -f /dev/fd/3 3<<@known && note 'shown log'
+if [ -n "$s" ]; then
+  { journalctl --since "@$began" -o cat --no-pager; [ ! -f "$log" ] || tail -c 4194304 "$log"; } 2>/dev/null |
+    grep -qF -f /dev/fd/3 3<<@known && note 'shown log'
 $s
 @known
+fi
 printf '%s' "$all"; [ -z "$s" ] || echo secret; echo "times $times"
 """
 _TAP = r"""

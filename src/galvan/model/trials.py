@@ -115,12 +115,14 @@ class Question:
     """A statement at the server of `host`, as an administrator would type it there. It changes nothing even where it is let through.
 
     REFUSED by an error of `refusals`; let in also by an error of `through`, which only comes to whom no refusal stopped.
+    `as_transfer`: with the account that state transfers use, as the server's own system user.
     """
 
     host: str
     statement: str
     refusals: frozenset[int]
     through: frozenset[int] = frozenset()
+    as_transfer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,15 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Rummage:
+    """Does somebody who has no rights on the host find the secret of transfers, in its option files, processes or logs? ACCEPTED where he
+    does. `living`: does he see any option file at all?"""
+
+    host: str
+    living: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Runnable:
     """Would the host's server find any of these programs and run it, as the shell does that it asks? As the server's user,
     on the PATH of a unit of systemd; none of them is run."""
@@ -148,7 +159,7 @@ class Runnable:
 
 
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Runnable
+    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Rummage | Runnable
 )
 
 

@@ -21,6 +21,7 @@ from galvan.model import (
     Login,
     Outcome,
     Question,
+    Rummage,
     Runnable,
     Scan,
     SecretRef,
@@ -98,6 +99,6 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening | Question | Runnable | Transfer):
+        if isinstance(attempt, Listening | Question | Rummage | Runnable | Transfer):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)
