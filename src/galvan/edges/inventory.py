@@ -181,7 +181,7 @@ def _policy(field: Field | None, accept: Field | None) -> Policy:
     return Policy(**values)
 
 
-_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "hardening")
+_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "hardening", "sst")
 
 
 def _shaped(name: str, value: Field) -> object:

@@ -58,10 +58,10 @@ GRANT ALL PRIVILEGES ON app.* TO app@'%';
 """
 # mariabackup sleeps 10 s in each transfer, so the very first state of every joiner comes by rsync
 FIRST_JOIN = """
-systemctl set-environment MYSQLD_OPTS=--wsrep-sst-method=rsync
+printf '[mysqld]\\nwsrep_sst_method = rsync\\n' >{file}
 systemctl start mariadb
 result=$?
-systemctl unset-environment MYSQLD_OPTS
+rm -f {file}
 (exit $result)"""
 AFTERWARDS = """
 mariadb -e "SET GLOBAL wsrep_sst_method = '{sst}'"
@@ -92,7 +92,8 @@ def start(lab: Lab) -> None:
     _started(first, "galera_new_cluster && systemctl unset-environment _WSREP_NEW_CLUSTER")
     execute(first.name, f"mariadb <<'EOF'\n{SCHEMA.format(**passwords)}\nEOF")
     for host in others:  # one after the other: two joiners at once cost five seconds more
-        _started(host, FIRST_JOIN)
+        config = odd.config(host) if lab.options.odd else CONFIG
+        _started(host, FIRST_JOIN.format(file=config.replace("60-galera", "70-first-join")))
     together(lambda host: execute(host.name, AFTERWARDS.format(sst=lab.options.sst)), lab.databases)
     together(lambda host: synced(host, lab.options.nodes), lab.databases)
 

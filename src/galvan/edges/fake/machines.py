@@ -97,6 +97,7 @@ class Machine:
     upkeep: dict[str, str] = field(default_factory=dict)  # what else goes on there, where it is not the usual
     around: Around = field(default_factory=Around)
     health: Health = field(default_factory=Health)
+    shut: set[str] = field(default_factory=set)  # transfer scripts that may not be run
     unheard: frozenset[str] = frozenset()  # members that it has no connection with: another one relays
 
     def put(self, path: str, file: File, run: str, wave: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from galvan.cluster.answer import FLAG
 from galvan.cluster.walls import UNIT
-from galvan.edges.fake import doors, notary, walls
+from galvan.edges.fake import doors, notary, transfers, walls
 from galvan.edges.fake.machines import HOME, File, Machine
 from galvan.model import NotHealed
 
@@ -177,6 +177,9 @@ _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     "systemctl daemon-reload\nuserdel galvan-health": doors.leave,
     "systemctl daemon-reload\ntrue": doors.leave,
     "systemctl reload haproxy": doors.lay,
+    "dpkg-statoverride --add": transfers.shut,
+    "dpkg-statoverride --remove": transfers.open_again,
+    "while pgrep -f 'wsrep_sst_[a-z]'": transfers.wait,
     "openssl genpkey -algorithm EC": _make_key,
     "galera_recovery": _recover,
     f"mktemp -d {HOME}/removed/": _set_key_aside,

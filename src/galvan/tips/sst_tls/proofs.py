@@ -1,11 +1,11 @@
-"""What is tried of state transfers: that nobody can ask for a method that is not needed."""
+"""What is tried of state transfers: that nobody can ask for a method that is not needed; and, where one is forced, the wire."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from galvan.cluster.transfer import method
-from galvan.model import Outcome, Proof, Role, Runnable, Snapshot
+from galvan.model import Outcome, Proof, Role, Runnable, Snapshot, Transfer, Weight
 from galvan.tips.sst_tls.checks import needed
 from galvan.tips.sst_tls.facts import SCRIPTS
 
@@ -33,4 +33,9 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
             f"sst_tls.unused-methods@{host}", TIP, f"a donor on {host} serves no method but the one in use", host, host,
             Runnable(host, tuple(f"wsrep_sst_{name}" for name in sorted(others))), frozenset({Outcome.REFUSED}),
             Runnable(host, (f"wsrep_sst_{method(facts)}",)), frozenset({Outcome.ACCEPTED}),
+        )  # fmt: skip
+        yield Proof(
+            f"sst_tls.wire@{host}", TIP, f"a full transfer to {host} carries TLS only", host, host,
+            Transfer(host, "wire"), frozenset({Outcome.ENCRYPTED}), Transfer(host, "ran"), frozenset({Outcome.ACCEPTED}),
+            Weight.INVASIVE,
         )  # fmt: skip
