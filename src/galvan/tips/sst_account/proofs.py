@@ -10,6 +10,7 @@ from galvan.tips.sst_account.table import Kind, row_of
 
 TIP = "sst_account"
 _REFUSED, _FOUND = frozenset({Outcome.REFUSED}), frozenset({Outcome.ACCEPTED})
+_NOBODY = "'galvan-nobody'@'localhost'"
 _DENIED = frozenset({1044, 1045, 1142, 1227})
 
 
@@ -41,3 +42,13 @@ def _as_it(facts: HostFacts) -> Iterator[Proof]:
             f"sst_account.{stem}@{host}", TIP, f"the account of transfers {claim} on {host}", host, host,
             Question(host, statement, _DENIED, through, as_transfer=True), _REFUSED, must, _FOUND,
         )  # fmt: skip
+    yield Proof(
+        f"sst_account.makes-no-account@{host}", TIP, f"the account of transfers makes no account on {host}", host, host,
+        Question(host, f"CREATE USER {_NOBODY} ACCOUNT LOCK; DROP USER {_NOBODY}", _DENIED, as_transfer=True), _REFUSED, must,
+        _FOUND, Weight.INVASIVE,
+    )  # fmt: skip
+    yield Proof(
+        f"sst_account.by-it@{host}", TIP, f"{host} gets its data by the account that is named", host, host,
+        Transfer(host, "account", user=facts[AUTH].server), frozenset({Outcome.MATCHES}), Transfer(host, "ran"), _FOUND,
+        Weight.INVASIVE,
+    )  # fmt: skip
