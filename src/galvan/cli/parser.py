@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from galvan.cli.auditwords import FORMATS, SEVERITIES, auditing, format_of
 from galvan.cli.lbwords import statements
 
 USAGE = 64
-_SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"galvan: {message}\n")
 
 
-def _common() -> Parser:
+def _common(command: str) -> Parser:
     common = Parser(add_help=False)
     env = os.environ.get
     common.add_argument(
@@ -40,7 +40,8 @@ def _common() -> Parser:
         help="an Ansible inventory to take the hosts from (or GALVAN_INVENTORY, or inventory: in the cluster's file)",
     )
     common.add_argument("--tip", action="append", default=[], metavar="TIP", help="only this tip (repeatable)")
-    common.add_argument("--format", choices=("text", "json"), default=env("GALVAN_FORMAT", "text"))
+    formats = "|".join(FORMATS.get(command, ("text", "json")))
+    common.add_argument("--format", type=format_of(command), default=env("GALVAN_FORMAT", "text"), metavar=formats)
     common.add_argument("--output", type=Path, metavar="FILE", help="write the report there")
     common.add_argument("--no-input", action="store_true", help="never ask; fail instead")
     common.add_argument("--no-color", action="store_true")
@@ -139,7 +140,7 @@ def build(only: str = "") -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (help, words) in VERBS.items():
         if only not in VERBS or only == name:
-            parents = [] if name == "lab" else [_common()]
+            parents = [] if name == "lab" else [_common(name)]
             words(verbs.add_parser(name, help=help, description=help, parents=parents))
         else:
             verbs.add_parser(name, help=help)
@@ -167,8 +168,7 @@ def _init(parser: argparse.ArgumentParser) -> None:
 
 def _audit(parser: argparse.ArgumentParser) -> None:
     _limited(parser)
-    parser.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
-    parser.add_argument("--all", action="store_true", help="show passes too")
+    auditing(parser)
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
@@ -243,7 +243,7 @@ def _firewall(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--region", metavar="REGION", help="of AWS (default: as for its own tools)")
     live.add_argument("--endpoint-url", metavar="URL", help="ask this instead of AWS (or AWS_ENDPOINT_URL)")
     live.add_argument("--vpc", metavar="VPC", help="where the same address is in several")
-    live.add_argument("--fail-on", choices=_SEVERITIES, metavar="SEVERITY")
+    live.add_argument("--fail-on", choices=SEVERITIES, metavar="SEVERITY")
     live.add_argument("--all", action="store_true", help="show passes too")
 
 

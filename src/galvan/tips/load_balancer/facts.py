@@ -30,10 +30,11 @@ LAID: Fact[State] = Fact(
 
 ANSWER: Fact[str] = Fact(
     "health.answer",
-    Shell(ASK),
+    Shell(f'a=$({ASK})\n[ -n "$a" ] || {{ sleep 1; a=$({ASK}); }}\necho "$a"'),
     lambda output: output.strip(),
     stable=False,
 )
+"""Silence is asked once more, as a balancer does that counts to two before it takes a member out: one moment of a busy host is none."""
 
 ASKER: Fact[State] = Fact(
     "health.account",

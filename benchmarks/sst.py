@@ -1,0 +1,152 @@
+"""What does TLS cost a full state transfer, by each method, and where does the time go?
+
+A member of two loses its data and gets them anew from the other: once by each way, in turn, in every round. At least 1 GB of bytes that no
+compression shortens lies there. Throughput is what port 4444 carried, divided by the time from its first to its last packet, read from a tap on
+the joiner: what a script does before and after (mariabackup's sleeps ten seconds and prepares the backup) is in no figure. The
+ratios divide medians of rounds taken in turn.
+
+`mariabackup_tls_vs_plain`, `rsync_tls_vs_plain`: throughput with TLS, divided by plain. `secure_rsync_vs_stunnel`: of Galvan's own
+script, divided by the server's rsync inside stunnel. The bare pipe is measured beside: a stream of zeros through socat from host to host, plain and with TLS, with
+socat's own block of 8 kB and with 256 kB, and the disk. Ends with one JSON line. Needs root and podman, and no lab up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import rollout
+
+from galvan import lab
+
+ROUNDS = int(os.environ.get("GALVAN_BENCH_ROUNDS", "7"))
+MEGABYTES = int(os.environ.get("GALVAN_BENCH_MB", "1024"))
+OVER = "/etc/mysql/mariadb.conf.d/zzz-benchmark.cnf"
+CLEAR = "encrypt = 0\nssl-mode = DISABLED\n"
+WAYS = {
+    "mariabackup": ("mariabackup", ""), "mariabackup_plain": ("mariabackup", CLEAR), "rsync": ("rsync", ""),
+    "rsync_plain": ("rsync", CLEAR), "secure_rsync": ("secure_rsync", ""),
+}  # fmt: skip
+"""Method, and what stands in [sst] after Galvan's lines."""
+RATIOS = {
+    "mariabackup_tls_vs_plain": ("mariabackup", "mariabackup_plain"), "rsync_tls_vs_plain": ("rsync", "rsync_plain"),
+    "secure_rsync_vs_stunnel": ("secure_rsync", "rsync"),
+}  # fmt: skip
+TLS = "cert=/etc/mysql/galvan/cluster/cert.pem,key=/etc/mysql/galvan/cluster/key.pem,cafile=/etc/mysql/galvan/cluster/ca.pem,verify=1,commonname="
+PIPES = {
+    "plain, 8 kB": (8192, "TCP-LISTEN:{port},reuseaddr", "TCP:{peer}:{port}"),
+    "plain, 256 kB": (262144, "TCP-LISTEN:{port},reuseaddr", "TCP:{peer}:{port}"),
+    "TLS, 8 kB": (8192, f"OPENSSL-LISTEN:{{port}},reuseaddr,{TLS}", f"OPENSSL:{{peer}}:{{port}},no-sni=1,{TLS}"),
+    "TLS, 256 kB": (262144, f"OPENSSL-LISTEN:{{port}},reuseaddr,{TLS}", f"OPENSSL:{{peer}}:{{port}},no-sni=1,{TLS}"),
+}  # fmt: skip
+
+
+def main() -> int:
+    if lab.running():
+        raise SystemExit("a lab is up, and this benchmark makes its own: take it down first (galvan lab down)")
+    speeds: dict[str, list[float]] = {way: [] for way in WAYS}
+    pipes: dict[str, list[float]] = {name: [] for name in (*PIPES, "disk")}
+    try:
+        lab.up(nodes=2, say=lambda text: None)
+        with tempfile.TemporaryDirectory() as folder:
+            prepare(Path(folder))
+        for number in range(ROUNDS):
+            for way in rotated([*WAYS], number):
+                speeds[way].append(transferred(way))
+                print(f"round {number + 1}, {way}: {speeds[way][-1]:.0f} MB/s", flush=True)
+            for name in pipes:
+                pipes[name].append(disk() if name == "disk" else piped(name))
+    finally:
+        lab.down()
+    for name, seen in {**speeds, **pipes}.items():
+        print(f"{name}: median {statistics.median(seen):.0f} MB/s ({min(seen):.0f} to {max(seen):.0f})")
+    ratios = {
+        name: round(statistics.median(speeds[one]) / statistics.median(speeds[other]), 3)
+        for name, (one, other) in RATIOS.items()
+    }
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    print(json.dumps({"benchmark": "sst", "ratios": ratios, "machine": machine}))
+    return 0
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    by %= len(names)
+    return names[by:] + names[:by]
+
+
+def prepare(home: Path) -> None:
+    """Galvan's transfers, every method still served, and the rows."""
+    (home / "passphrase").touch(mode=0o600)
+    (home / "passphrase").write_text("a passphrase for the benchmark")
+    rollout.galvan(home, "init", "db1", "--ssh-config", str(lab.current().ssh_config))
+    file = home / "galvan.yaml"
+    policy = "policy: {sst: {method: secure_rsync, also: [mariabackup, rsync]}}\n"
+    file.write_text(file.read_text().partition("policy:")[0] + policy)
+    rollout.galvan(home, "apply", "--tip", "sst_tls", "--auto-approve")
+    lab.execute("db1", "mariadb -e 'CREATE TABLE app.bulk (n INT PRIMARY KEY, b LONGBLOB)'")
+    sixteen = ",".join(["RANDOM_BYTES(1024)"] * 16)
+    for part in range(MEGABYTES // 16 + 1):
+        insert = f"INSERT INTO bulk SELECT {1000 * part} + s.seq, CONCAT({sixteen}) FROM seq_1_to_1000 s"  # noqa: S608 - a number and words of this file
+        lab.execute("db1", f"mariadb app -e '{insert}'", limit=120)
+
+
+def transferred(way: str) -> float:
+    """MB/s on port 4444 while the joiner gets everything."""
+    method, words = WAYS[way]
+    for host in ("db1", "db2"):
+        lab.execute(host, f"printf '[mysqld]\\nwsrep_sst_method = {method}\\n[sst]\\n{words}' >{OVER}")
+    lab.execute(
+        "db2",
+        "systemctl stop mariadb; rm -rf /var/lib/mysql/*; sync\n"
+        "systemd-run --quiet --collect --unit=tap sh -c \"exec tcpdump -i any -n -q -tt -s 96 'tcp port 4444' >/tmp/tap 2>/dev/null\"; sleep 1\n"
+        "systemctl start mariadb; systemctl stop tap",
+        limit=600,
+    )
+    log = lab.execute(
+        "db2",
+        "awk '/length|tcp [1-9]/ { n = $NF; if (n > 0) { if (!f) f = $1; l = $1; s += n } } END { print f, l, s }' /tmp/tap",
+    )
+    first, last, size = (float(word) for word in log.split())
+    if size < MEGABYTES * 1e6:
+        raise SystemExit(f"{way}: only {size / 1e6:.0f} MB were seen on port 4444")
+    return size / 1e6 / (last - first)
+
+
+def piped(name: str) -> float:
+    block, listen, dial = PIPES[name]
+    peer = next(host.address for host in lab.current().databases if host.name == "db2")
+    words = {"port": 4999, "peer": peer}
+    lab.execute(
+        "db2",
+        f"systemd-run --quiet --collect --unit=pipe socat -u -b {block} '{listen.format(**words)}' OPEN:/dev/null; sleep 0.5",
+    )
+    said = lab.execute(
+        "db1",
+        f"dd if=/dev/zero bs=256k count=4096 2>/tmp/dd | socat -u -b {block} STDIN '{dial.format(**words)}'; cat /tmp/dd",
+        limit=120,
+    )
+    return megabytes(said)
+
+
+def disk() -> float:
+    return megabytes(
+        lab.execute(
+            "db1", "cat /var/lib/mysql/app/*.ibd | dd bs=256k of=/tmp/copy conv=fsync 2>&1; rm -f /tmp/copy", limit=120
+        )
+    )
+
+
+def megabytes(said: str) -> float:
+    match = re.search(r"^(\d+) bytes.*, ([\d.]+) s,", said, re.M)
+    assert match, said
+    return int(match[1]) / 1e6 / float(match[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
