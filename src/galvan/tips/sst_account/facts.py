@@ -3,7 +3,7 @@ stands behind it, and where it was found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from galvan.cluster.facts import pairs, rows
@@ -64,8 +64,7 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Auth:
     """`user` and `behind`: what the next start would read. `server`: the system user of the server, in `group`. `shown`: where
-    else the secret was found, by kind (command line, log, data directory). `reader`: the account that read the data which this
-    host got last, where a backup noted it; `since`: after the own file was written."""
+    else the secret was found, by kind (command line, log, data directory). `written`: when Galvan's own file was."""
 
     user: str
     behind: Behind
@@ -73,9 +72,8 @@ class Auth:
     group: str
     places: tuple[Place, ...] = ()
     kept: tuple[Kept, ...] = ()
-    shown: tuple[tuple[str, str], ...] = field(default=())
-    reader: str = ""
-    since: bool = False
+    shown: tuple[tuple[str, str], ...] = ()
+    written: int = 0
 
     @property
     def name(self) -> str:
@@ -144,11 +142,7 @@ done
 set +f
 for f in """ + KEPT + r"""/*.line; do [ -f "$f" ] &&
   tail -n +2 "$f" | awk -v about="kept	$(stat -c %Y "$f")" '""" + _LINE.replace("'", "'\\''") + r"""'; done
-for f in "$d/mariadb_backup_info" "$d/xtrabackup_info"; do [ -f "$f" ] || continue
-  own=$(printf '%s' "$files" | grep '/""" + OWN + r"""$' | tail -n 1)
-  printf 'reader\t%s\t%s\n' "$(sed -n 's/^tool_command = .*--user=\([^ ]*\).*/\1/p' "$f")" \
-    "$([ -n "$own" ] && [ "$f" -nt "$own" ] && echo since || echo before)"; break
-done
+for f in $(printf '%s' "$files" | grep '/""" + OWN + r"""$'); do printf 'written\t%s\n' "$(stat -c %Y "$f")"; done
 """ + KNOWN + _SHOWN + "true\n"
 )  # fmt: skip
 
@@ -167,10 +161,10 @@ def auth(output: str) -> Auth:
         )
         kept = tuple(Kept(name, Behind(what), int(at)) for at, name, what in said.get("kept", []))
         shown = tuple(dict.fromkeys((kind, where) for kind, where in said.get("shown", [])))
-        reader, since = said.get("reader", [["", "before"]])[0]
+        written = max((int(at) for (at,) in said.get("written", [])), default=0)
     except (KeyError, ValueError) as wrong:
         raise Unreadable(f"the host does not say which account its transfers use: {output[:120]!r}") from wrong
-    return Auth(user, Behind(behind), server, group, places, kept, shown, reader, since == "since")
+    return Auth(user, Behind(behind), server, group, places, kept, shown, written)
 
 
 def named(output: str) -> State:
@@ -186,6 +180,37 @@ def named(output: str) -> State:
 
 AUTH: Fact[Auth] = Fact("sst_account.auth", Shell(_QUERY), auth)
 NAMED: Fact[State] = Fact("sst_account.named", AUTH.query, named)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The account that read, at a donor, the data that lie on this host, and when; empty where no backup noted it."""
+
+    user: str = ""
+    at: int = 0
+
+
+def reader(output: str) -> Reader:
+    """
+    >>> reader("mysql\\t1795818457\\n")
+    Reader(user='mysql', at=1795818457)
+    """
+    for user, at in rows(output, 2):
+        return Reader(user, int(at))
+    return Reader()
+
+
+READER: Fact[Reader] = Fact(
+    "sst_account.reader",
+    Shell(
+        r"""d=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1); d=${d:-/var/lib/mysql}
+for f in "${d%/}/mariadb_backup_info" "${d%/}/xtrabackup_info"; do [ -f "$f" ] || continue
+  printf '%s\t%s\n' "$(sed -n 's/^tool_command = .*--user=\([^ ]*\).*/\1/p' "$f")" "$(stat -c %Y "$f")"; break
+done"""
+    ),
+    reader,
+    stable=False,
+)
 RUNNING: Fact[State] = Fact(
     "sst_account.running",
     Sql(
@@ -217,6 +242,7 @@ CHANGED: Fact[dict[tuple[str, str], int]] = Fact(
         "/*!50706 COALESCE(UNIX_TIMESTAMP(password_last_changed), 0) FROM mysql.user */ ORDER BY User, Host"
     ),
     changed,
+    stable=False,
 )
 RIGHTS: Fact[State] = Fact(
     "sst_account.rights", GRANTS.query,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from galvan.cluster.grants import Account, Secret
 from galvan.model import HostFacts, Role, Snapshot
-from galvan.tips.sst_account.facts import AUTH, CHANGED, Behind
+from galvan.tips.sst_account.facts import AUTH, CHANGED, READER, Behind
 from galvan.tips.sst_account.table import Kind, account_of, administrates, row_of
 
 WAITS = "it waits for the next transfer with the new one"
@@ -26,10 +26,10 @@ def evidence(snapshot: Snapshot) -> str:
     """Who got his data by the account in use, after it was named; empty where nobody did yet. A method that logs in nowhere
     proves itself."""
     for facts in snapshot.having(Role.DATABASE):
-        seen = facts[AUTH]
+        seen, reader = facts[AUTH], facts[READER]
         if row_of(facts).kind in (Kind.NONE, Kind.DUMMY, Kind.OWN):
             return "transfers log in nowhere"
-        if seen.since and seen.reader == seen.user:
+        if seen.user and reader.user == seen.user and reader.at > seen.written:
             return f"{facts.host.name} got its data by {seen.user} since"
     return ""
 
