@@ -23,5 +23,6 @@ OTHERS: Mapping[str, Callable[[Fake, Machine], str]] = {
         "sst_account.auth": _AUTH, "sst_account.named": _AUTH, "sst_account.running": "auth\tset\n",
         "sst_account.socket": "socket\tACTIVE\n", "sst_account.changed": "mysql\tlocalhost\t0\n", "sst_account.proxies": "",
         "sst_account.counted": "", "sst_account.reader": "", "server.grants": _GRANTS, "sst_account.rights": _GRANTS, "sst_account.locks": _GRANTS,
+        "sst_account.ways": _GRANTS,
     }.items()
 }  # fmt: skip

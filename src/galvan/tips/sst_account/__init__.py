@@ -4,12 +4,28 @@ from galvan.cluster.facts import CONFIG, VARIABLES
 from galvan.cluster.grants import GRANTS
 from galvan.model import Tip
 from galvan.tips.sst_account import checks, impact, proofs, steps
-from galvan.tips.sst_account.facts import AUTH, CHANGED, COUNTED, LOCKS, NAMED, PROXIES, READER, RIGHTS, RUNNING, SOCKET
+from galvan.tips.sst_account.facts import AUTH, NAMED, READER
+from galvan.tips.sst_account.served import CHANGED, COUNTED, LOCKS, PROXIES, RIGHTS, RUNNING, SOCKET, WAYS
 
 TIP = Tip(
     id="sst_account",
     title="An account of their own for transfers",
-    facts=(VARIABLES, CONFIG, GRANTS, AUTH, NAMED, READER, RUNNING, SOCKET, CHANGED, RIGHTS, PROXIES, COUNTED, LOCKS),
+    facts=(
+        VARIABLES,
+        CONFIG,
+        GRANTS,
+        AUTH,
+        NAMED,
+        READER,
+        RUNNING,
+        SOCKET,
+        CHANGED,
+        RIGHTS,
+        PROXIES,
+        COUNTED,
+        LOCKS,
+        WAYS,
+    ),
     checks=checks.CHECKS,
     mend=steps.mend,
     impact=impact.impact,

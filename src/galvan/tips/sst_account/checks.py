@@ -8,7 +8,8 @@ from galvan.cluster.health import text
 from galvan.cluster.transfer import method
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, check, holds, not_here
 from galvan.tips.sst_account import former
-from galvan.tips.sst_account.facts import AUTH, RUNNING, SOCKET, Behind
+from galvan.tips.sst_account.facts import AUTH, Behind
+from galvan.tips.sst_account.served import RUNNING, SOCKET
 from galvan.tips.sst_account.table import Kind, account_of, excess, lacking, makes_its_own, row_of
 from galvan.tips.sst_account.words import spelled
 

@@ -6,12 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from galvan.cluster.facts import pairs, rows
-from galvan.cluster.grants import GRANTS, grants
-from galvan.cluster.quote import literal
+from galvan.cluster.facts import rows
 from galvan.cluster.transferauth import FILES, KNOWN
-from galvan.model import Fact, Shell, Sql, State, Unreadable, Value
-from galvan.tips.sst_account.words import rights_of, spelled
+from galvan.model import Fact, Shell, State, Unreadable
 
 OWN = "zz-galvan-sst.cnf"
 """A file of its own beside Galvan's other one: that one may be read by everybody."""
@@ -64,7 +61,8 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Auth:
     """`user` and `behind`: what the next start would read. `server`: the system user of the server, in `group`. `shown`: where
-    else the secret was found, by kind (command line, log, data directory). `written`: when Galvan's own file was."""
+    else the secret was found, by kind (command line, log, data directory). `written`: when Galvan's own file was;
+    `stamp`: of the password in it. `half`: a change of the password is under way here."""
 
     user: str
     behind: Behind
@@ -74,6 +72,8 @@ class Auth:
     kept: tuple[Kept, ...] = ()
     shown: tuple[tuple[str, str], ...] = ()
     written: int = 0
+    stamp: str = ""
+    half: bool = False
 
     @property
     def name(self) -> str:
@@ -142,7 +142,10 @@ done
 set +f
 for f in """ + KEPT + r"""/*.line; do [ -f "$f" ] &&
   tail -n +2 "$f" | awk -v about="kept	$(stat -c %Y "$f")" '""" + _LINE.replace("'", "'\\''") + r"""'; done
-for f in $(printf '%s' "$files" | grep '/""" + OWN + r"""$'); do printf 'written\t%s\n' "$(stat -c %Y "$f")"; done
+for f in $(printf '%s' "$files" | grep '/""" + OWN + r"""$'); do
+  printf 'written\t%s\t%s\n' "$(stat -c %Y "$f")" "$(sed -n 's/^# sst_account: made //p' "$f" | head -n 1)"
+done
+[ ! -e /etc/galvan/sst/next ] || echo next
 """ + KNOWN + _SHOWN + "true\n"
 )  # fmt: skip
 
@@ -161,10 +164,10 @@ def auth(output: str) -> Auth:
         )
         kept = tuple(Kept(name, Behind(what), int(at)) for at, name, what in said.get("kept", []))
         shown = tuple(dict.fromkeys((kind, where) for kind, where in said.get("shown", [])))
-        written = max((int(at) for (at,) in said.get("written", [])), default=0)
+        written, stamp = max(((int(at), of) for at, of in said.get("written", [])), default=(0, ""))
     except (KeyError, ValueError) as wrong:
         raise Unreadable(f"the host does not say which account its transfers use: {output[:120]!r}") from wrong
-    return Auth(user, Behind(behind), server, group, places, kept, shown, written)
+    return Auth(user, Behind(behind), server, group, places, kept, shown, written, stamp, "next" in said)
 
 
 def named(output: str) -> State:
@@ -175,6 +178,8 @@ def named(output: str) -> State:
         "named": "" if seen.behind is Behind.UNSET else f"{seen.user}:{'' if seen.behind is Behind.NOTHING else seen.behind}",
         "foreign": len(seen.foreign),
         "own": f"{own.mode} {own.owner}" if own else None,
+        "made": seen.stamp,
+        "next": "yes" if seen.half else "no",
     }  # fmt: skip
 
 
@@ -210,84 +215,4 @@ done"""
     ),
     reader,
     stable=False,
-)
-RUNNING: Fact[State] = Fact(
-    "sst_account.running",
-    Sql(
-        "SELECT 'auth', IF(COUNT(*), 'set', 'unset') FROM /*M! information_schema.GLOBAL_VARIABLES */ "
-        "/*!50706 performance_schema.global_variables */ WHERE UPPER(VARIABLE_NAME) = 'WSREP_SST_AUTH' AND VARIABLE_VALUE <> ''"
-    ),
-    pairs,
-)
-"""Does the running server know an account? The server itself shows no more of it than that."""
-SOCKET: Fact[State] = Fact(
-    "sst_account.socket",
-    Sql(
-        "SELECT 'socket', COALESCE(MAX(PLUGIN_STATUS), 'absent') FROM information_schema.PLUGINS "
-        "WHERE PLUGIN_NAME IN ('unix_socket', 'auth_socket')"
-    ),
-    pairs,
-)
-
-
-def changed(output: str) -> dict[tuple[str, str], int]:
-    """When the password of each account was set last; 0 where the server does not know."""
-    return {(user, host): int(at or 0) for user, host, at in rows(output, 3)}
-
-
-CHANGED: Fact[dict[tuple[str, str], int]] = Fact(
-    "sst_account.changed",
-    Sql(
-        "SELECT User, Host, /*M! COALESCE(JSON_VALUE(Priv, '$.password_last_changed'), 0) FROM mysql.global_priv */ "
-        "/*!50706 COALESCE(UNIX_TIMESTAMP(password_last_changed), 0) FROM mysql.user */ ORDER BY User, Host"
-    ),
-    changed,
-    stable=False,
-)
-RIGHTS: Fact[State] = Fact(
-    "sst_account.rights", GRANTS.query,
-    lambda output: {a.name: spelled(rights_of(all_of, a)) for all_of in [grants(output)] for a in all_of.accounts},
-)  # fmt: skip
-"""Of every account all that it may do, but PROXY, which no server replicates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """A row of mysql.proxies_priv, as it is: what Debian's installation writes there no REVOKE finds (error 1141)."""
-
-    user: str
-    host: str
-    proxied_user: str
-    proxied_host: str
-    grant: str
-    grantor: str
-    at: str
-
-
-def proxies(output: str) -> tuple[Proxy, ...]:
-    return tuple(Proxy(*row) for row in rows(output, 7))
-
-
-PROXIES: Fact[tuple[Proxy, ...]] = Fact(
-    "sst_account.proxies",
-    Sql(
-        "SELECT User, Host, Proxied_user, Proxied_host, With_grant, Grantor, Timestamp FROM mysql.proxies_priv ORDER BY 1, 2, 3, 4"
-    ),
-    proxies,
-)
-
-
-def counted(output: str) -> State:
-    found: dict[str, Value] = {}
-    for proxy in proxies(output):
-        name = f"{literal(proxy.user)}@{literal(proxy.host)}"
-        found[name] = int(str(found.get(name, 0))) + 1
-    return found
-
-
-COUNTED: Fact[State] = Fact("sst_account.counted", PROXIES.query, counted)
-LOCKS: Fact[State] = Fact(
-    "sst_account.locks",
-    GRANTS.query,
-    lambda output: {a.name: "locked" if a.locked else "open" for a in grants(output).accounts},
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from galvan.cluster.grants import Account, Secret
 from galvan.model import HostFacts, Role, Snapshot
-from galvan.tips.sst_account.facts import AUTH, CHANGED, READER, Behind
+from galvan.tips.sst_account.facts import AUTH, READER, Behind
+from galvan.tips.sst_account.served import CHANGED
 from galvan.tips.sst_account.table import Kind, account_of, administrates, row_of
 
 WAITS = "it waits for the next transfer with the new one"

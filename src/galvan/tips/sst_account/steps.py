@@ -3,6 +3,7 @@ locked. At each height the next transfer works."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from galvan.cluster.grants import GRANTS, Account, Secret
@@ -25,16 +26,17 @@ from galvan.model import (
     Stage,
     State,
     Step,
+    Value,
 )
-from galvan.tips.sst_account import former, scripts
+from galvan.tips.sst_account import former, scripts, secret
 from galvan.tips.sst_account.checks import wants_password
-from galvan.tips.sst_account.facts import AUTH, COUNTED, LOCKS, NAMED, OWN, PROXIES, RIGHTS, Behind, Proxy
+from galvan.tips.sst_account.facts import AUTH, NAMED, OWN, Behind
+from galvan.tips.sst_account.served import COUNTED, LOCKS, PROXIES, RIGHTS, Proxy
 from galvan.tips.sst_account.statements import granting, narrowing, restoring, revoking, together
 from galvan.tips.sst_account.table import Kind, Row, account_of, lacking, row_of
 from galvan.tips.sst_account.words import Right, rights_of, spelled
 
 TIP = "sst_account"
-_HEADER = "# Written by Galvan: the account of state transfers, in a file of its own that not everybody can read. To undo: galvan rollback\n"
 _OF_KIND = (Kind.ALL, Kind.NAMED, Kind.DUMMY, Kind.NONE)
 
 
@@ -45,12 +47,16 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     row = _row(snapshot)
     for facts in members:
         _may(facts, row, snapshot)
+    by_password = row.kind is Kind.NAMED and any(wants_password(facts, snapshot) for facts in members)
     user = members[0][AUTH].server if row.kind in (Kind.NAMED, Kind.DUMMY) else ""
+    user = secret.USER if by_password else user
     account = account_of(members[0], user) if user else None
-    if row.kind is Kind.NAMED:
-        yield from _prepared(members[0], user, account, row)
-    for facts in members:
-        yield from _turned(facts, user)
+    if by_password:
+        yield from _with_password(snapshot, account, row)
+    else:
+        yield from _prepared(members[0], user, account, row) if row.kind is Kind.NAMED else ()
+        for facts in members:
+            yield from _turned(facts, user)
     if to < Rung.ENFORCED:
         return
     if row.kind is Kind.NAMED and account is not None:
@@ -92,9 +98,8 @@ def _may(facts: HostFacts, row: Row, snapshot: Snapshot) -> None:
         raise Blind(
             f"{host} names an account in a file that Galvan does not find: move wsrep_sst_auth to a usual option file"
         )
-    if row.kind is Kind.NAMED and wants_password(facts, snapshot):
-        raise Blind(f"{host} has no active plugin unix_socket, so the account would need a password")
-    account = account_of(facts, seen.server) if row.kind is Kind.NAMED else None
+    by_socket = row.kind is Kind.NAMED and not wants_password(facts, snapshot)
+    account = account_of(facts, seen.server) if by_socket else None
     if account is not None and (account.locked or not any(way.secret is Secret.NONE for way in account.ways)):
         why = "is locked" if account.locked else "is not let in by the socket"
         raise Blind(
@@ -119,16 +124,42 @@ def _prepared(first: HostFacts, user: str, account: Account | None, row: Row) ->
     )  # fmt: skip
 
 
+def _with_password(snapshot: Snapshot, account: Account | None, row: Row) -> Iterator[Step]:
+    """A password is made once, and only where no member has one yet: to change it is another command's work."""
+    members = snapshot.having(Role.DATABASE)
+    if account is not None:
+        if all(facts[AUTH].user == account.user and not facts[AUTH].foreign for facts in members):
+            return
+        raise Blind(
+            f"{account.name} is there, and not every member names it: galvan resume (or rollback) the run that made it, or drop it"
+        )
+    first, stamp = members[0].host.name, time.strftime("%Y%m%d-%H%M%S", time.gmtime(snapshot.taken_at))
+    yield secret.made(first, [*granting(secret.ACCOUNT, row.grants)])
+    yield from turned(snapshot, stamp)
+    yield secret.cleared(first, stamp)
+
+
+def turned(snapshot: Snapshot, stamp: str) -> Iterator[Step]:
+    """Every member names the account with the password that lies ready on the first."""
+    members = snapshot.having(Role.DATABASE)
+    for facts in members:
+        yield secret.turned(
+            facts,
+            members[0].host.name,
+            _path(facts),
+            facts[AUTH].group,
+            stamp,
+            _now(facts) | {"made": facts[AUTH].stamp},
+        )
+
+
 def _turned(facts: HostFacts, user: str) -> Iterator[Step]:
     """The file, the owner's lines and the running server, in one step: read live, so nothing restarts."""
     host, seen = facts.host.name, facts[AUTH]
-    path = f"{path_of(facts).rpartition('/')[0]}/{OWN}"
+    path = _path(facts)
     own = next((place for place in seen.places if place.own), None)
     want: State = {"named": f"{user}:" if user else "", "foreign": 0, "own": f"640 root:{seen.group}" if user else None}
-    before: State = {
-        "named": "" if seen.behind is Behind.UNSET else f"{seen.user}:{'' if seen.behind is Behind.NOTHING else seen.behind}",
-        "foreign": len(seen.foreign), "own": f"{own.mode} {own.owner}" if own else None,
-    }  # fmt: skip
+    before = _now(facts)
     if before == want:
         return
     written = PutFile(path, _content(user), 0o640, f"root:{seen.group}")
@@ -140,10 +171,23 @@ def _turned(facts: HostFacts, user: str) -> Iterator[Step]:
     )  # fmt: skip
 
 
+def _path(facts: HostFacts) -> str:
+    return f"{path_of(facts).rpartition('/')[0]}/{OWN}"
+
+
+def _now(facts: HostFacts) -> dict[str, Value]:
+    seen = facts[AUTH]
+    own = next((place for place in seen.places if place.own), None)
+    return {
+        "named": "" if seen.behind is Behind.UNSET else f"{seen.user}:{'' if seen.behind is Behind.NOTHING else seen.behind}",
+        "foreign": len(seen.foreign), "own": f"{own.mode} {own.owner}" if own else None,
+    }  # fmt: skip
+
+
 def _content(user: str) -> str:
     if not user:
-        return f"{_HEADER}# {TIP}: the method logs in nowhere\n"
-    return f"{_HEADER}\n[mysqld]\n# {TIP}: by the socket, which knows the server's own user: no password\nwsrep_sst_auth = {quoted(user + ':')}\n"
+        return f"{secret.HEADER}# {TIP}: the method logs in nowhere\n"
+    return f"{secret.HEADER}\n[mysqld]\n# {TIP}: by the socket, which knows the server's own user: no password\nwsrep_sst_auth = {quoted(user + ':')}\n"
 
 
 def _narrowed(first: HostFacts, account: Account, row: Row) -> Iterator[Step]:
