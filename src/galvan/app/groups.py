@@ -67,6 +67,17 @@ async def compare(
     return Audited(snapshot, weighed.findings, {}, weighed.accepted, lost, strange, weighed.off)
 
 
+async def beside(
+    desk: Desk, seen: Audited, region: str | None = None, endpoint_url: str | None = None, vpc: str | None = None
+) -> Audited:
+    """The audit with what AWS lets in beside it. The hosts are looked at once more: who may come in is a question of its own."""
+    compared = await compare(desk, region, endpoint_url, vpc)
+    return replace(
+        seen, findings=(*seen.findings, *compared.findings), accepted=(*seen.accepted, *compared.accepted),
+        off=(*seen.off, *compared.off),
+    )  # fmt: skip
+
+
 def _judge(facts: HostFacts, snapshot: Snapshot, seen: object, own: tuple[str, ...]) -> Judgement:
     from galvan.edges import aws
 

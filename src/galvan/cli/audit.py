@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 def audit(words: argparse.Namespace) -> int:
     _possible(words)
     out = Output(words.format != "text", False if words.no_color else None, words.output)
-    _, seen = asyncio.run(early(words.cluster, words.tip, words.limit, words.inventory, words.timings))
+    desk, seen = asyncio.run(early(words.cluster, words.tip, words.limit, words.inventory, words.timings))
+    if words.cloud:
+        from galvan.app import groups
+
+        seen = asyncio.run(groups.beside(desk, seen, words.region, words.endpoint_url, words.vpc))
     from galvan.report import shapes
 
     document = shapes.audit(seen) if words.format == "json" or words.baseline or words.save_baseline else {}

@@ -34,3 +34,10 @@ def auditing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="what got better or worse since that audit")
     parser.add_argument("--save-baseline", type=Path, metavar="FILE", help="keep this audit for a later --baseline")
     parser.add_argument("--timings", action="store_true", help="how long each fact took on each host")
+    live = parser.add_argument_group("a cloud's security groups, beside the hosts' own walls")
+    live.add_argument(
+        "--cloud", choices=("aws",), metavar="CLOUD", help="aws: its groups against the policy (extra [aws])"
+    )
+    live.add_argument("--region", metavar="REGION", help="of AWS (default: as for its own tools)")
+    live.add_argument("--endpoint-url", metavar="URL", help="ask this instead of AWS (or AWS_ENDPOINT_URL)")
+    live.add_argument("--vpc", metavar="VPC", help="where the same address is in several")
