@@ -48,14 +48,14 @@ def proofs(operator: Operator, *words: str, code: int | tuple[int, ...] = 0) -> 
 def test_from_root_to_three_rights_and_back(operator: Operator) -> None:
     before = seen()
     assert operator.json("audit", code=(0, 4))["rungs"] == {"sst_account": "open"}
-    assert proofs(operator, "--force-sst", "db3", code=(0, 3, 4)) == dict.fromkeys(LOOK | FORCED, {"fail"})
+    assert proofs(operator, "--force-sst", "db3", code=(0, 3, 4)) == {key: {"fail"} for key in LOOK | FORCED}
     lab.start_load(writers=4)
     ended = operator.json("apply", "--auto-approve")
     forced = proofs(operator, "--force-sst", "db3")
     report = lab.stop_load()
     assert (report.failed, report.lost, report.equal) == (0, 0, True), report.errors
     assert set(ended["restarts_per_host"].values()) == {0}
-    assert forced == dict.fromkeys(LOOK | FORCED, {"pass"})
+    assert forced == {key: {"pass"} for key in LOOK | FORCED}
     assert synced()
     audit = operator.json("audit")
     assert audit["rungs"] == {"sst_account": "proven"}

@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from galvan.app.desk import ALL_FACTS
-from galvan.model import Check, Cluster, Fact, Finding, Host, HostFacts, Policy, Role, Snapshot, Unreadable, Walls
+from galvan.model import (
+    Check,
+    Cluster,
+    Fact,
+    Finding,
+    Hardening,
+    Host,
+    HostFacts,
+    Policy,
+    Role,
+    Snapshot,
+    Unreadable,
+    Walls,
+)
 from galvan.tips import TIPS
 
 HERE = Path(__file__).parent
@@ -25,7 +38,7 @@ TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
 BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
 FACTS: dict[str, Fact[Any]] = {fact.id: fact for fact in ALL_FACTS}
 FIELDS = {
-    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "firewall", "days_later", "address", "host",
+    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "firewall", "hardening", "escrow", "days_later", "address", "host",
 }  # fmt: skip
 
 
@@ -38,7 +51,7 @@ def file_of(check: Check) -> Path:
 class Case:
     """`over`: a second set, whose outputs take the place of the first's. `edit`: [host, fact, what stands there, what
     stands there instead]. `output`: host → fact → the whole text.
-    `unreadable`: [host, fact, why]. `firewall`: that part of the policy. `days_later`: how long after the outputs were taken the check looks."""
+    `unreadable`: [host, fact, why]. `firewall`, `hardening`: those parts of the policy. `escrow`: number and fingerprint of each key that is kept. `days_later`: how long after the outputs were taken the check looks."""
 
     check: str
     said: dict[str, Any]
@@ -78,9 +91,16 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
         texts[host] = texts.get(host, {}) | output
     for host, fact, why in said.get("unreadable", []):
         texts[host][fact] = Unreadable(why)
-    policy = Policy(**_settings(said.get("policy", {})), firewall=Walls(**_settings(said.get("firewall", {}))))
+    walls, hardening = Walls(**_settings(said.get("firewall", {}))), Hardening(**_settings(said.get("hardening", {})))
+    policy = Policy(**_settings(said.get("policy", {})), firewall=walls, hardening=hardening)
     hosts = [replace(h, names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
-    cluster = Cluster("lab", tuple(h for h in hosts if h.name in texts), policy, authorities=authorities)
+    cluster = Cluster(
+        "lab",
+        tuple(h for h in hosts if h.name in texts),
+        policy,
+        authorities=authorities,
+        escrow=tuple(said.get("escrow", {}).items()),
+    )
     return Snapshot(cluster, tuple(_facts(h, texts[h.name]) for h in cluster.hosts), {}, taken)
 
 

@@ -24,12 +24,14 @@ from galvan.tips import TIPS
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
     from galvan.edges.connections import Connections
+    from galvan.edges.escrow import Escrow
     from galvan.edges.secrets import Secrets
 
 ALL_FACTS: tuple[Fact[Any], ...] = tuple(
     dict.fromkeys((*(fact for tip in TIPS for fact in tip.facts), *HOUSE, *GATE, SESSIONS, LONG, *BEHIND, *UPKEEP))
 )
 AUTHORITIES = ("cluster", "client")
+ESCROW = "at-rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Desk:
         directory = self.state.path / "authorities"
         return Authorities(directory, self.cluster.name, words.ask, confirm=words.confirm)
 
+    def escrow(self, authorities: Authorities) -> Escrow:
+        from galvan.edges.escrow import Escrow
+
+        return Escrow(self.state.path / ESCROW, authorities)
+
 
 def sit_down(
     file: Path, tips: Sequence[str] = (), limit: Sequence[str] = (), passphrase_file: Path | None = None,
@@ -69,13 +76,27 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return replace(desk, cluster=replace(cluster, authorities=_own(state)))
+    return sit_again(desk)
+
+
+def sit_again(desk: Desk) -> Desk:
+    """The same desk, knowing what is kept on this side by now."""
+    return replace(desk, cluster=replace(desk.cluster, authorities=_own(desk.state), escrow=_kept(desk.state)))
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:
     """The certificates of the authorities kept here; their keys stay shut."""
     files = [(name, state.path / "authorities" / f"{name}.pem") for name in AUTHORITIES]
     return tuple((name, path.read_text()) for name, path in files if path.is_file())
+
+
+def _kept(state: StateDirectory) -> tuple[tuple[str, str], ...]:
+    """The keys of encryption at rest that are kept here, by number and fingerprint."""
+    if not (directory := state.path / ESCROW).is_dir():
+        return ()
+    from galvan.edges.escrow import fingerprints
+
+    return fingerprints(directory)
 
 
 # audit ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from galvan.app.desk import ALL_FACTS, Desk
+from galvan.app.desk import ALL_FACTS, ESCROW, Desk
 from galvan.engine.plan import Plan
 from galvan.model import Fact, PutFile, SecretRef, Signed
 
@@ -23,6 +23,8 @@ async def hands(desk: Desk, run: str, authorities: Authorities, known: Sequence[
 
     def resolve(ref: SecretRef) -> str:
         kind, _, name = ref.name.partition(":")
+        if kind == ESCROW:
+            return desk.escrow(authorities).reveal(ref)
         return (
             authorities.ensure(name, desk.cluster.policy.authority_days) if kind == "authority" else secrets.reveal(ref)
         )
@@ -38,4 +40,13 @@ def open_authorities(desk: Desk, made: Plan) -> Authorities:
     for name in sorted({put.content.authority for put in puts if isinstance(put.content, Signed)}):
         authorities.ensure(name, desk.cluster.policy.authority_days)
         authorities.open(name)
+    _escrow(desk, authorities, [put.content for put in puts if isinstance(put.content, SecretRef)])
     return authorities
+
+
+def _escrow(desk: Desk, authorities: Authorities, secrets: Sequence[SecretRef]) -> None:
+    """The keys of encryption at rest lie sealed on this side before any host gets one."""
+    if any(ref.name.startswith(f"{ESCROW}:") for ref in secrets):
+        from galvan.edges.escrow import numbers_in
+
+        desk.escrow(authorities).ensure(sorted({number for ref in secrets for number in numbers_in(ref)}))

@@ -6,6 +6,7 @@ climb goes on where it stands, and a line that an earlier run wrote stays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -145,7 +146,10 @@ def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int)
         if differs := {key: value for key, value in pending.items() if shows.get(key) != value}:
             was = {key: filed.get(key, shows.get(key)) for key in differs}
             restart = Restart(members, text(facts[INSTALL], "unit"))
-            yield from (_outage if stage is Stage.STOP_CLEAR else _restart)(file, restart, was, differs)
+            if stage is Stage.STOP_CLEAR:
+                yield from _outage(file, restart, was, differs)
+            else:
+                yield file.restarted(_owner(needs, stage, differs), VARIABLES, was, differs, restart)
             shows |= differs
             filed = {}
         yield from (_live(facts, need) for need in now if isinstance(need, Setting) and need.live)
@@ -173,11 +177,11 @@ def _overlay(entries: Mapping[Key, Entry], needs: list[Setting | ProviderOption]
 
 def _running(needs: list[Setting | ProviderOption]) -> dict[str, str]:
     """What the server shows once it has started with these needs."""
-    shown = {
-        n.name: n.value
-        for n in needs
-        if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live and n.name not in _UNSHOWN
-    }
+    shown: dict[str, str] = {}
+    for n in needs:
+        if isinstance(n, Setting) and n.section == "mysqld" and n.value and not n.live:
+            own = {} if n.name in _UNSHOWN else {n.name: n.value}
+            shown |= own if n.shows is None else dict(n.shows)
     if "ssl_cert" in shown:
         shown["have_ssl"] = "YES"  # a server that dislikes its certificate starts all the same, without TLS
     options = shown_by(need for need in needs if isinstance(need, ProviderOption))
@@ -203,9 +207,12 @@ def _filed(config: State, own: Mapping[Key, Entry]) -> dict[str, Value]:
     return shown
 
 
-def _restart(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
-    tip = "replication_tls" if any(key.startswith(("provider.", "listener")) for key in want) else "client_tls"
-    yield file.restarted(tip, VARIABLES, before, want, restart)
+def _owner(needs: list[Setting | ProviderOption], stage: Stage, want: State) -> str:
+    """The tip in whose name a host restarts: replication's where it is its pass, else that of the first need that waits for it."""
+    if any(key.startswith(("provider.", "listener")) for key in want):
+        return "replication_tls"
+    waiting = [n for n in needs if n.stage in READ_BY[stage] and want.keys() & _running([n]).keys()]
+    return waiting[0].tip if waiting else "client_tls"
 
 
 def _outage(file: Written, restart: Restart, before: State, want: State) -> Iterator[Step]:
@@ -242,4 +249,7 @@ def _set_period(need: ProviderOption, shows: Mapping[str, Value]) -> Step:
 
 
 def _set(name: str, value: str) -> Sql:
+    """A number as it is: the server takes no text for one."""
+    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        return sql(f"SET GLOBAL {name} = {value}")
     return sql(f"SET GLOBAL {name} = {{{{value}}}}", value=value)

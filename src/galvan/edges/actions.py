@@ -24,7 +24,8 @@ _PRELUDE = "set -eu; umask 077; PATH=$PATH:/usr/sbin:/sbin; LC_ALL=C; export LC_
 
 
 def put(action: PutFile, content: str, run: str, wave: str) -> str:
-    body = base64.encodebytes(content.encode()).decode()
+    """`content` may be bytes that are no text, decoded with `surrogateescape`."""
+    body = base64.encodebytes(content.encode("utf-8", "surrogateescape")).decode()
     return sh(
         _PRELUDE + _KEEP + "(umask 022; mkdir -p \"$(dirname {{path}})\")\n"
         "base64 -d >{{path}}.galvan-new <<'@content'\n" + body + "@content\n"

@@ -124,8 +124,8 @@ class Authorities:
                 self._whole(name)
                 return _text(certificate)
             made = pki.create(name, self._cluster, self._passphrase_to_create(), days, self._clock())
-            _write(certificate.with_suffix(".pem.making"), made.certificate_pem.encode(), 0o644)
-            _write(key, made.key_pem, 0o600)
+            write(certificate.with_suffix(".pem.making"), made.certificate_pem.encode(), 0o644)
+            write(key, made.key_pem, 0o600)
             os.replace(certificate.with_suffix(".pem.making"), certificate)
             _sync(self._directory)
             return made.certificate_pem
@@ -148,7 +148,7 @@ class Authorities:
             "sha256": leaf.sha256,
         }
         with self._locked():
-            _append(self._directory / LOG, json.dumps(line) + "\n")
+            append(self._directory / LOG, json.dumps(line) + "\n")
         return pem
 
     @_named_errors()
@@ -162,6 +162,12 @@ class Authorities:
             authority = pki.Authority(name, _text(certificate), _text(key).encode())
             self._opened[name] = pki.unlock(authority, self._passphrase())
         return self._opened[name]
+
+    def passphrase(self, new: bool = False) -> bytes:
+        """For what else is sealed with it. `new`: something is about to be, for the first time perhaps."""
+        if new:
+            pki.strong(self._passphrase_to_create())
+        return self._passphrase()
 
     def _passphrase_to_create(self) -> bytes:
         """One passphrase opens all authorities, because it is asked once: it has to open those that are there, and
@@ -224,7 +230,7 @@ def _text(path: Path) -> str:
         raise BadInput(f"{path} is damaged: it is no PEM file") from None
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def write(path: Path, content: bytes, mode: int) -> None:
     """On disk under its name and with its mode, or not there at all."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
@@ -238,7 +244,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     _sync(path.parent)
 
 
-def _append(path: Path, line: str) -> None:
+def append(path: Path, line: str) -> None:
     """At the end, on a line of its own even where a crash tore the last one, and on disk before it returns."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:

@@ -249,20 +249,30 @@ _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{1,15}")
 
 
 def _hardening(field: Field) -> Hardening:
-    """policy: {hardening: {at_rest: file, encryption_iops: 200}}"""
+    """policy: {hardening: {at_rest: file, encryption_iops: 200, administrators: [ann, "'dba'@'10.0.9.%'"]}}"""
     said = field.mapping(*(f.name for f in dataclasses.fields(Hardening)))
-    values: dict[str, Any] = {}
-    if "at_rest" in said:
-        values["at_rest"] = said["at_rest"].one_of("file", "hashicorp")
+    values: dict[str, Any] = {name: said[name].one_of(*words) for name, words in _WORDS.items() if name in said}
+    values |= {name: _between(said[name], least, most) for name, (least, most) in _SPANS.items() if name in said}
+    values |= {name: said[name].typed("tuple") for name in _PURPOSES if name in said}
     if "vault" in said:
         values["vault"] = said["vault"].text(_VAULT, "https://vault.example.org:8200/v1/mariadb")
-    if "encryption_iops" in said:
-        values["encryption_iops"] = _between(said["encryption_iops"], 1, 100_000)
+    values |= {name: said[name].typed("bool") for name in ("fips",) if name in said}
+    values |= {
+        name: tuple(item.text(_USER, "galvan-health") for item in said[name].items())
+        for name in ("audit_exclude",)
+        if name in said
+    }
     if (values.get("at_rest") == "hashicorp") != ("vault" in values):
         raise field.wrong("at_rest: hashicorp and the vault's URL go together")
     return Hardening(**values)
 
 
+_WORDS = {"at_rest": ("file", "hashicorp"), "audit": ("file", "syslog")}
+_SPANS = {
+    "encryption_iops": (1, 100_000), "unused_days": (0, 3650), "password_length": (8, 1000), "password_errors": (1, 4_294_967_295),
+}  # fmt: skip
+_PURPOSES = ("administrators", "applications", "monitors", "backups", "replication")
+_USER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,

@@ -13,7 +13,7 @@ from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
-from galvan.edges import asking, rummage, witness
+from galvan.edges import asking, ondisk, rummage, witness
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -26,6 +26,7 @@ from galvan.model import (
     Host,
     HostFacts,
     Listening,
+    OnDisk,
     Outcome,
     Question,
     Role,
@@ -73,6 +74,9 @@ class SshProber:
             return await self._listening(attempt)
         if isinstance(attempt, Question):
             return await self._question(attempt)
+        if isinstance(attempt, OnDisk):
+            await self._row(self._host(attempt.host), attempt.marker)
+            return ondisk.answer(await self._run(attempt.host, ondisk.script(attempt, SCHEMA)))
         if isinstance(attempt, Transfer):
             return await self._transfer(attempt)
         if isinstance(attempt, Rummage):
@@ -207,6 +211,11 @@ class SshProber:
         host, marker = asked.host, asked.marker
         arbitrates = self._host(host).role is Role.ARBITRATOR  # it takes no statement, and hears the others' rows
         target = self._cluster.having(Role.DATABASE)[0] if arbitrates else self._host(host)
+        await self._row(target, marker)
+        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
+            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
+
+    async def _row(self, target: Host, marker: str) -> None:
         async with self._marking:  # the schema once: its DDL would abort another host's row
             if not self._marked:
                 await self._ssh.act(target, Sql(_SCHEMA), "mark")
@@ -214,8 +223,6 @@ class SshProber:
         said = literal(marker)
         row = f"REPLACE INTO {SCHEMA}.marker VALUES ({said}, {said}, NOW(6))"  # noqa: S608 - quoted, and the schema is ours
         await self._ssh.act(target, Sql(row), "mark")
-        if (probe := self._cluster.probe) and not arbitrates and await self._port(target) in asked.ports:
-            await self._say(vantage, target, marker, probe.user, self._secret(probe.password))
 
     async def _port(self, host: Host) -> int:
         if host.name not in self._ports:

@@ -26,7 +26,7 @@ set +f; unset IFS"""
 """The server's own word on its socket; what a [client] section says may be another server's, or nothing at all."""
 CLIENT = (
     '$(command -v mariadb || command -v mysql || echo mariadb) ${s:+--socket="$s"} '
-    "--host=localhost --protocol=socket --no-auto-rehash -N -B --connect-timeout=5 --loose-disable-ssl-verify-server-cert"
+    "--host=localhost --protocol=socket --default-character-set=utf8mb4 --no-auto-rehash -N -B --connect-timeout=5 --loose-disable-ssl-verify-server-cert"
 )
 """Runs after FIND_SOCKET. A host and a protocol of some [client] section would lead away from this host. The local
 socket needs no proof of who the server is; MariaDB's client since 11.4 asks for one all the same, and then

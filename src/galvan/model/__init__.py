@@ -99,6 +99,8 @@ if TYPE_CHECKING:
         GroupHello,
         Listening,
         Login,
+        Noted,
+        OnDisk,
         Outcome,
         Proof,
         Question,
@@ -147,6 +149,8 @@ __all__ = [
     "Manual",
     "Need",
     "NotHealed",
+    "Noted",
+    "OnDisk",
     "Opening",
     "Outcome",
     "Pair",
@@ -212,7 +216,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Control Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Outcome Proof Question Result Rummage Runnable Scan Served Transfer Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Rummage Runnable Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

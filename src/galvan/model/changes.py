@@ -162,7 +162,8 @@ class Certificate:
 class Setting:
     """Need: a server option from `stage` on. `live`: also SET GLOBAL; otherwise it waits for that stage's restart.
 
-    A value of None takes the option out of Galvan's file.
+    A value of None takes the option out of Galvan's file. `shows`: what the server shows of it once it was restarted with it,
+    where that is not the option's own name and value; empty where it shows nothing.
     """
 
     host: str
@@ -173,6 +174,7 @@ class Setting:
     tip: str
     reason: str
     live: bool = False
+    shows: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

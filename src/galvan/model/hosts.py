@@ -155,11 +155,22 @@ class Balancing:
 
 @dataclass(frozen=True, slots=True)
 class Hardening:
-    """What the tip `hardening` is asked for beyond what it does anyway."""
+    """What the tip `hardening` is asked for beyond what it does anyway. Accounts stand as 'user'@'host', or as a user alone."""
 
     at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
     vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
     encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+    audit: str = "file"  # or syslog: where the server's audit log goes
+    audit_exclude: tuple[str, ...] = ()  # users that it leaves out, because they are noisy and of no use to an intruder
+    password_length: int = 14  # the least that a new password may have
+    password_errors: int = 1000  # so many wrong ones in a row, and the account is shut until FLUSH PRIVILEGES
+    fips: bool = False  # is FIPS mode asked for?
+    administrators: tuple[str, ...] = ()  # beside the server's own, which enter by the socket
+    applications: tuple[str, ...] = ()  # an administrator's rights are taken from these
+    monitors: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    replication: tuple[str, ...] = ()
+    unused_days: int = 90  # an account that nobody used for so long is locked; 0: none
 
 
 @dataclass(frozen=True, slots=True)

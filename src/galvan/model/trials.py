@@ -37,12 +37,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the server with the probe account, with or without TLS."""
+    """A login at the server, with or without TLS. `password`: None where none is given."""
 
     address: str
     port: int
     user: str
-    password: SecretRef
+    password: SecretRef | None
     tls: bool
 
 
@@ -126,6 +126,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDisk:
+    """Is a row with this marker, once written and flushed, to be read in a file of the host's? `place`: table, redo, binlog, or
+    cache (of Galera's). CLEAR or ENCRYPTED; DEAD where there is no such file."""
+
+    host: str
+    place: str
+    marker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """What was seen while `host` got all its data anew from another member: forced once, for all who ask.
 
@@ -158,8 +168,31 @@ class Runnable:
     user: str = "mysql"
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A login under a name that nobody has, and then a look at what the server of `host` wrote of it: MATCHES where the name
+    stands there. `log`: a file; empty where there is none to look at, `syslog` for the host's journal."""
+
+    host: str
+    address: str
+    port: int
+    log: str
+
+
 Attempt: TypeAlias = (
-    Login | ClientHello | Served | GroupHello | Listening | Capture | Scan | Question | Transfer | Rummage | Runnable
+    Login
+    | ClientHello
+    | Served
+    | GroupHello
+    | Listening
+    | Capture
+    | Scan
+    | Question
+    | Noted
+    | OnDisk
+    | Transfer
+    | Rummage
+    | Runnable
 )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MOST_BYTES = 1023  # OpenSSL reads no longer passphrase
 
@@ -24,7 +25,7 @@ _SCRYPT = bytes.fromhex("06092b06010401da47040b")
 _AES256_CBC = bytes.fromhex("060960864801650304012a")
 
 
-def seal(key: EllipticCurvePrivateKey, passphrase: bytes) -> bytes:
+def seal(key: EllipticCurvePrivateKey | Ed25519PrivateKey, passphrase: bytes) -> bytes:
     """The key as `ENCRYPTED PRIVATE KEY` PEM; takes about 0.2 s, which is the point."""
     from cryptography.hazmat.primitives import padding, serialization
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes

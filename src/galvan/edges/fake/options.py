@@ -17,6 +17,14 @@ VARIABLES = {
     "wsrep_cluster_address": "", "wsrep_cluster_name": "my_wsrep_cluster", "wsrep_node_name": "", "wsrep_node_address": "",
     "wsrep_sst_method": "rsync", "wsrep_sst_receive_address": "AUTO", "wsrep_notify_cmd": "", "bind_address": "*",
     "skip_name_resolve": "OFF", "event_scheduler": "OFF", "read_only": "OFF",
+    # hard already
+    "local_infile": "OFF", "secure_file_priv": "/var/lib/mysql-files/", "have_symlink": "DISABLED", "log_bin": "OFF", "plugin_dir": "/usr/lib/mysql/plugin/",
+    "sql_mode": "STRICT_TRANS_TABLES", "old_passwords": "OFF", "secure_auth": "ON", "strict_password_validation": "ON",
+    "max_password_errors": "1000", "max_connections": "500", "log_error": "", "log_warnings": "2", "general_log": "OFF",
+    "slow_query_log": "OFF", "server_audit_logging": "ON", "server_audit_events": "CONNECT,QUERY_DDL,QUERY_DCL",
+    "server_audit_excl_users": "", "server_audit_incl_users": "", "server_audit_output_type": "file",
+    "server_audit_file_path": "/var/log/mysql/server_audit.log", "server_audit_file_rotate_size": "10000000", "server_audit_file_rotations": "9",
+    "simple_password_check_minimal_length": "14", "wsrep_debug": "NONE", "system_time_zone": "UTC",
 }  # fmt: skip
 """Defaults of the variables that Galvan asks for."""
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-from galvan.edges.wire import capture, group, scan, served, server
+from galvan.edges.wire import capture, group, noted, scan, served, server
 from galvan.edges.wire.dial import Dialer, Ended, OperatorDialer, Sink, Source
 from galvan.model import (
     Attempt,
@@ -19,6 +19,8 @@ from galvan.model import (
     GroupHello,
     Listening,
     Login,
+    Noted,
+    OnDisk,
     Outcome,
     Question,
     Rummage,
@@ -99,6 +101,8 @@ class Wire:
             return await capture.capture(attempt, self._record, mark, self._seconds)
         if isinstance(attempt, Scan):
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
-        if isinstance(attempt, Listening | Question | Rummage | Runnable | Transfer):
+        if isinstance(attempt, Noted):
+            return await noted.noted(self._dialer, vantage, attempt, self._run, self._dial)
+        if isinstance(attempt, Listening | OnDisk | Question | Rummage | Runnable | Transfer):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)

@@ -14,7 +14,8 @@ from galvan.edges.wire.records import PROTOCOL_VERSION
 from galvan.edges.wire.tls import VERSIONS, lenient, only
 from galvan.model import ClientHello, Login, Outcome, SecretRef, Trial
 
-REFUSALS = (1045, 3159)  # access denied; insecure transport prohibited. Both are said after the login was read
+REFUSALS = (1045, 3159, 4151, 3118)
+"""Access denied; insecure transport prohibited; the account is locked, MariaDB's and MySQL's. All are said after the login was read."""
 
 
 async def login(
@@ -25,7 +26,7 @@ async def login(
     MySQL's caching_sha2_password can only judge a login without TLS once it has seen one with TLS; where that is
     missing, one login over TLS is made first (which changes nothing but the server's cache).
     """
-    password = secret(asked.password)
+    password = secret(asked.password) if asked.password else ""
     try:
         return await _once(dialer, vantage, asked, password, timeout)
     except NeedsFull:

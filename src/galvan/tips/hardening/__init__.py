@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from galvan.model import Finding, Impact, Need, Proof, Rung, Snapshot, Step, Tip
-from galvan.tips.hardening import checks, facts, impact, proofs, steps
+from galvan.tips.hardening import accounts, at_rest, checks, facts, impact, proofs, steps
 from galvan.tips.hardening.rooms import Room, of
 
-ROOMS: tuple[Room, ...] = ()
+ROOMS: tuple[Room, ...] = (accounts, at_rest)
 
 
 def _mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
@@ -29,6 +29,11 @@ def _proofs(snapshot: Snapshot) -> Iterator[Proof]:
         yield from room.proofs(snapshot)
 
 
+def _moved(now: Snapshot) -> Iterator[str]:
+    """Nobody is seen going a new way here; that the question can be asked makes NARROW wait for whom it would hurt."""
+    yield from ()
+
+
 TIP = Tip(
     id="hardening",
     title="Harden the server and its host",
@@ -37,4 +42,6 @@ TIP = Tip(
     mend=_mend,
     impact=_impact,
     proofs=_proofs,
+    moved=_moved,
+    settled=accounts.settled,
 )

@@ -13,6 +13,7 @@ from galvan.cluster.quote import literal
 from galvan.cluster.settle import outdone, path_of
 from galvan.cluster.transfer import method
 from galvan.model import (
+    BadInput,
     Blind,
     Finding,
     HostFacts,
@@ -21,11 +22,13 @@ from galvan.model import (
     Role,
     Rung,
     Scope,
+    SecretRef,
     Snapshot,
     Sql,
     Stage,
     State,
     Step,
+    Unsafe,
     Value,
 )
 from galvan.tips.sst_account import former, scripts, secret
@@ -151,6 +154,20 @@ def turned(snapshot: Snapshot, stamp: str) -> Iterator[Step]:
             stamp,
             _now(facts) | {"made": facts[AUTH].stamp},
         )
+
+
+def rotated(snapshot: Snapshot, stamp: str, given: SecretRef | None) -> Iterator[Step]:
+    """A new password in the place of the present one. Raises BadInput where there is none of Galvan's, Unsafe where a change is under way."""
+    members = snapshot.having(Role.DATABASE)
+    if all(facts[AUTH].behind in (Behind.NOTHING, Behind.UNSET) for facts in members):
+        raise BadInput("there is no password to change: transfers log in without one")
+    if strange := [facts.host.name for facts in members if facts[AUTH].user != secret.USER or facts[AUTH].foreign]:
+        raise BadInput(
+            f"the password on {', '.join(strange)} is not Galvan's: galvan apply --tip sst_account makes an account of its own"
+        )
+    if any(facts[AUTH].half for facts in members):
+        raise Unsafe("a change of the password was begun and is not done: galvan resume, or galvan rollback")
+    return secret.rotation(members[0].host.name, turned(snapshot, stamp), stamp, given)
 
 
 def _turned(facts: HostFacts, user: str) -> Iterator[Step]:

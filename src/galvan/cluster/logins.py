@@ -1,0 +1,63 @@
+"""For which account the server takes a login: the most telling host that fits wins, and among those a user's name before none."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from galvan.cluster.grants import Account, like
+
+_ANYWHERE = "?"
+"""A client of whom only the user is known."""
+
+
+def serving(accounts: Sequence[Account], user: str, client: str) -> tuple[Account, ...]:
+    """Those that a login of `user` from `client` may be taken for, the likeliest first: where a host is written as a name and
+    the client is known by its address (or the other way round), only the server can tell. `client` empty: the local socket."""
+    known = [a for a in accounts if a.user in (user, "") and not a.role and not a.public]
+    if client == _ANYWHERE:
+        named = tuple(a for a in known if a.user == user)
+        return named or tuple(known)
+    found = []
+    for account in sorted(known, key=_telling):
+        fits = _fits(account.host, client or "localhost")
+        if fits is not False:
+            found.append(account)
+        if fits:
+            break
+    return tuple(found)
+
+
+def _telling(account: Account) -> tuple[bool, int, bool]:
+    wild = min((account.host.find(c) for c in "%_" if c in account.host), default=-1)
+    return wild >= 0, -wild, not account.user
+
+
+def _fits(host: str, client: str) -> bool | None:
+    """None: an address and a name that may or may not be the same.
+
+    >>> _fits("10.0.3.%", "10.0.3.7"), _fits("10.0.0.0/255.255.0.0", "10.0.3.7"), _fits("db1", "10.0.3.7"), _fits("%", "x")
+    (True, True, None, True)
+    """
+    if "/" in host:
+        return _inside(host, client) if _is_address(client) else None
+    if like(host, client):
+        return True
+    wanted = host.replace("%", "0").replace("_", "0")
+    same_kind = _is_address(client) == (_is_address(wanted) or wanted.replace(".", "").isdigit())
+    return False if same_kind or "localhost" in (host, client) else None
+
+
+def _inside(host: str, client: str) -> bool:
+    try:
+        return ipaddress.ip_address(client) in ipaddress.ip_network(host, strict=False)
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
