@@ -1,4 +1,5 @@
-"""For which account the server takes a login: the most telling host that fits wins, and among those a user's name before none."""
+"""For which account the server takes a login: the host without a wildcard wins (a network counts as one), then the one whose first
+wildcard comes last, and among those a user's name before none."""
 
 from __future__ import annotations
 
@@ -28,9 +29,9 @@ def serving(accounts: Sequence[Account], user: str, client: str) -> tuple[Accoun
     return tuple(found)
 
 
-def _telling(account: Account) -> tuple[bool, int, bool]:
+def _telling(account: Account) -> tuple[bool, int, bool, bool]:
     wild = min((account.host.find(c) for c in "%_" if c in account.host), default=-1)
-    return wild >= 0, -wild, not account.user
+    return wild >= 0, -wild, "/" in account.host, not account.user
 
 
 def _fits(host: str, client: str) -> bool | None:
@@ -40,7 +41,7 @@ def _fits(host: str, client: str) -> bool | None:
     (True, True, None, True)
     """
     if "/" in host:
-        return _inside(host, client) if _is_address(client) else None
+        return _inside(host, client) if _is_address(client) else (False if client == "localhost" else None)
     if like(host, client):
         return True
     wanted = host.replace("%", "0").replace("_", "0")

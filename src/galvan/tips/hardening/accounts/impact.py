@@ -40,7 +40,10 @@ def _counted(use: Use, server: HostFacts) -> Iterator[str]:
     if use.live:
         yield f"{use.live} live sessions"
     if use.counted:
-        yield f"{use.counted} logins since the server started {server[USED].since // 3600} hours ago"
+        hours = server[USED].since // 3600
+        yield f"{use.counted} logins " + (
+            f"since the server started {hours} hours ago" if server[USED].since else "counted"
+        )
 
 
 def settled(impact: Impact, now: Snapshot) -> bool:

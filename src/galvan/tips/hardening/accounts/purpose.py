@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from galvan.cluster.answer import USER as ANSWER
 from galvan.cluster.balancer import CHECK_USERS
 from galvan.cluster.behind import is_haproxy
+from galvan.cluster.facts import VARIABLES
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Grants, Level
 from galvan.cluster.logins import serving
-from galvan.model import HostFacts, Role, Snapshot
+from galvan.model import Fact, HostFacts, Role, Snapshot, Unreadable
 from galvan.tips.hardening.accounts.facts import TRANSFERS, USED
+
+T = TypeVar("T")
 
 
 class Purpose(StrEnum):
@@ -108,15 +112,31 @@ def _serves(account: Account, facts: HostFacts, user: str, clients: Iterable[str
     return any(account in serving(facts[GRANTS].accounts, user, client) for client in clients)
 
 
+def _said(snapshot: Snapshot, fact: Fact[T]) -> Iterator[HostFacts]:
+    """Every server that says it. Where one does not, the check of unused accounts does not know, and nothing is planned."""
+    for facts in snapshot.having(Role.DATABASE, Role.REPLICA):
+        if not isinstance(facts.readings.get(fact.id, Unreadable("")), Unreadable):
+            yield facts
+
+
+def _dumps(facts: HostFacts) -> bool:
+    """With this method a donor logs in at the joiner; with all others transfers log in on their own host."""
+    return facts[VARIABLES].get("wsrep_sst_method") == "mysqldump"
+
+
 def _by_the_server(account: Account, facts: HostFacts, snapshot: Snapshot) -> Iterator[Purpose]:
     seen = facts[GRANTS]
     if owns(account) or seen.asker == f"{account.user}@{account.host}":
         yield Purpose.ADMINISTRATOR
-    if account.user and account.user in facts[TRANSFERS] and _serves(account, facts, account.user, ("", "127.0.0.1")):
+    if (
+        account.user
+        and account.user in facts[TRANSFERS]
+        and (_dumps(facts) or _serves(account, facts, account.user, ("",)))
+    ):
         yield Purpose.TRANSFER
     if account.user and _serves(account, facts, account.user, checkers(snapshot).get(account.user, ())):
         yield Purpose.CHECK
-    feeding = [use for use in facts[USED].uses if use.replica]
+    feeding = [use for server in _said(snapshot, USED) for use in server[USED].uses if use.replica]
     if replicates(account, seen) or any(_serves(account, facts, use.user, (use.client,)) for use in feeding):
         yield Purpose.REPLICATION
     probe = snapshot.cluster.probe

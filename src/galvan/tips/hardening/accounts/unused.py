@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from galvan.cluster.grants import GRANTS, Account, Grants
 from galvan.cluster.logins import serving
 from galvan.model import HostFacts, Role, Snapshot
+from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.facts import CHANGED, LAST, USED, Use
 from galvan.tips.hardening.accounts.purpose import spared
 
@@ -59,18 +60,21 @@ def logged(account: Account, grants: Grants, server: HostFacts) -> Iterator[tupl
     """Who and when: logins in the audit log that may have been this account's."""
     for who, when in server[LAST].items() if server.host.role is Role.DATABASE else ():
         user, _, client = who.rpartition("@")
-        if account in serving(grants.accounts, user, "" if client == "localhost" else client):
+        if who != "#since" and account in serving(grants.accounts, user, "" if client == "localhost" else client):
             yield who, when
 
 
 def idle(facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
     """Unused on every server, and older than the time that is asked about. Ask only where `told` says nothing."""
     since = snapshot.taken_at - snapshot.cluster.policy.hardening.unused_days * 86400
+    definers = {one.definer for one in defined(facts)}
     return tuple(
         account
         for account in facts[GRANTS].people
         if account.user
         and not spared(account, facts, snapshot)
+        and f"{account.user}@{account.host}" not in definers
+        and not account.expired  # then nobody knows how old it is
         and facts[CHANGED].at.get((account.user, account.host), 0) < since
         and not any(_seen(account, facts[GRANTS], server, since) for server in servers(snapshot))
     )
