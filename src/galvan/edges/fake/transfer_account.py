@@ -6,23 +6,25 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from galvan.edges.fake.machines import Machine
+from galvan.edges.fake.people import PEOPLE
 
 if TYPE_CHECKING:
     from galvan.edges.fake import Fake
 
 _AUTH = "auth\tmysql\tnothing\nserver\tmysql\tmysql\nplace\t/etc/mysql/mariadb.conf.d/zz-galvan-sst.cnf\t640\troot:mysql\tmysql\tnothing\n"
 
-_GRANTS = "".join(
-    f"account\t{user}\tlocalhost\t\t\t0\t\naccess\t{user}\tlocalhost\t{access}\t101119\t\t\nway\t{user}\tlocalhost\tunix_socket\tnone\t\t\n"
-    for user, access in (("mysql", 1048896), ("root", -1))
-) + "asker\troot@localhost\t\t\t\t\t\n"  # fmt: skip
+_SAID = {
+    "sst_account.auth": _AUTH, "sst_account.named": _AUTH, "sst_account.running": "auth\tset\n",
+    "sst_account.socket": "socket\tACTIVE\n", "sst_account.changed": "mysql\tlocalhost\t0\n", "sst_account.proxies": "",
+    "sst_account.counted": "", "sst_account.reader": "",
+}  # fmt: skip
+
+
+def _always(said: str) -> Callable[[Fake, Machine], str]:
+    return lambda fake, machine: said
+
 
 OTHERS: Mapping[str, Callable[[Fake, Machine], str]] = {
-    name: lambda fake, machine, said=said: said  # type: ignore[misc]
-    for name, said in {
-        "sst_account.auth": _AUTH, "sst_account.named": _AUTH, "sst_account.running": "auth\tset\n",
-        "sst_account.socket": "socket\tACTIVE\n", "sst_account.changed": "mysql\tlocalhost\t0\n", "sst_account.proxies": "",
-        "sst_account.counted": "", "sst_account.reader": "", "server.grants": _GRANTS, "sst_account.rights": _GRANTS, "sst_account.locks": _GRANTS,
-        "sst_account.ways": _GRANTS,
-    }.items()
-}  # fmt: skip
+    **{fact: _always(said) for fact, said in _SAID.items()},
+    **{f"sst_account.{name}": PEOPLE["server.grants"] for name in ("rights", "locks", "ways")},
+}
