@@ -22,7 +22,7 @@ for f in $(grep -liE {{names}} $files 2>/dev/null | grep -v {{own}}); do
     i=1; while [ -e {{kept}}/$i.line ]; do i=$((i + 1)); done
     { printf '%s\n' "$f"; sed -n "${n}p" "$f"; } >{{kept}}/$i.part; sync {{kept}}/$i.part; mv {{kept}}/$i.part {{kept}}/$i.line
     cp -a "$f" "$f.galvan-new"
-    awk -v n="$n" -v said={{mark}}" {{kept}}/$i.line" 'NR == n { print said; next } { print }' "$f" >"$f.galvan-new"
+    { head -n $((n - 1)) "$f"; printf '%s\n' {{mark}}" {{kept}}/$i.line"; tail -n +$((n + 1)) "$f"; } >"$f.galvan-new"
     sync "$f.galvan-new"; mv -f "$f.galvan-new" "$f"
   done
 done
@@ -33,9 +33,10 @@ _PUT_BACK = r"""
 for line in {{kept}}/*.line; do
   [ -f "$line" ] || continue
   f=$(head -n 1 "$line")
-  if [ -f "$f" ] && grep -qxF {{mark}}" $line" "$f"; then
+  n=$(grep -nxF {{mark}}" $line" "$f" 2>/dev/null | head -n 1 | cut -d: -f1)
+  if [ -n "$n" ]; then
     cp -a "$f" "$f.galvan-new"
-    awk -v said={{mark}}" $line" -v from="$line" '$0 == said { getline skipped <from; while ((getline kept <from) > 0) print kept; next } { print }' "$f" >"$f.galvan-new"
+    { head -n $((n - 1)) "$f"; tail -n +2 "$line"; tail -n +$((n + 1)) "$f"; } >"$f.galvan-new"
     sync "$f.galvan-new"; mv -f "$f.galvan-new" "$f"
   fi
   rm -f "$line"
