@@ -3,11 +3,17 @@ a forced transfer that looks on; and an account of old that is locked once the n
 
 from __future__ import annotations
 
+import base64
+import random
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from galvan import lab
+from galvan.cluster.transferauth import named
+from galvan.model import BadInput
 
 from .operator import Operator, hashes, sit_down, synced
 
@@ -89,3 +95,56 @@ def test_the_former_account_is_locked_once_the_new_one_has_proven_itself(operato
         assert operator.json("rollback", "--auto-approve")["status"] == "done"
     lab.execute("db2", "mariadb -usst '-po#d:pass w0rd' -e 'SELECT 1'")
     assert seen() == before
+
+
+ODD = " \t#;:'\"\\$`%!@=&|<>()[]{}*?~^,./-_+aZ09äé€\u00a0🔑"
+SPLIT = r"""
+eval "$(sed -n '/^trim_string()/,/^}/p; /^parse_cnf()/,/^}/p' /usr/bin/wsrep_sst_common)"
+MY_PRINT_DEFAULTS=$(command -v my_print_defaults)
+while IFS= read -r line; do
+  printf '[mysqld]\n[sst]\nwsrep_sst_auth = %s\n' "$(printf %s "$line" | base64 -d)" >/tmp/odd.cnf
+  WSREP_SST_OPT_DEFAULT=--defaults-file=/tmp/odd.cnf
+  auth=$(parse_cnf 'sst' 'wsrep-sst-auth')
+  printf '%s\n' "${auth%%:*}:${auth#*:}" | base64 -w0; echo
+done
+rm -f /tmp/odd.cnf
+"""
+
+
+def passwords() -> list[str]:
+    """Of every odd sign, in odd places; some look like what an option file or the server would take for something else."""
+    chance = random.Random(20261127)
+    drawn = ["".join(chance.choice(ODD) for _ in range(chance.randint(1, 24))) for _ in range(400)]
+    return [
+        *drawn,
+        "(null)",
+        "a#b",
+        "#",
+        "a\\",
+        "\\s",
+        "\\n",
+        "'a'",
+        '"a"',
+        "a:b:c",
+        ":",
+        "$(id)",
+        "`id`",
+        "%s",
+        "-e",
+        "!includedir /etc",
+    ]
+
+
+def test_a_password_survives_the_option_file_and_the_servers_own_script(operator: Operator) -> None:
+    given = {}
+    for password in passwords():
+        with suppress(BadInput):
+            given[password] = named("sst", password)
+    assert len(given) > 200
+    lines = "".join(base64.b64encode(value.encode()).decode() + "\n" for value in given.values())
+    script = f"bash -c {shlex.quote(SPLIT)} <<'@odd'\n{lines}@odd\n"
+    said = [
+        base64.b64decode(line).decode().removesuffix("\n")
+        for line in lab.execute("db1", script, limit=120).splitlines()
+    ]
+    assert said == [f"sst:{password}" for password in given]
