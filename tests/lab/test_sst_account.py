@@ -97,6 +97,49 @@ def test_the_former_account_is_locked_once_the_new_one_has_proven_itself(operato
     assert seen() == before
 
 
+SECRET = "my_print_defaults --mysqld | sed -n 's/^--wsrep_sst_auth=galvan_sst://p' | tail -n 1"
+ENTERS = f"MYSQL_PWD=$({SECRET}) mariadb --no-defaults -ugalvan_sst -N -e 'SELECT CURRENT_USER()'"
+
+
+def digests() -> set[str]:
+    """Of the secret, as each member has it in its file, where nobody else reads it."""
+    for host in lab.current().databases:
+        assert (
+            lab.execute(host.name, "stat -c '%a %U:%G' /etc/mysql/mariadb.conf.d/zz-galvan-sst.cnf").strip()
+            == "640 root:mysql"
+        )
+        assert lab.execute(host.name, ENTERS).strip() == "galvan_sst@localhost"
+    return {lab.execute(host.name, f"{SECRET} | sha256sum") for host in lab.current().databases}
+
+
+def test_a_password_is_made_changed_and_changed_again_after_a_kill(operator: Operator) -> None:
+    before = seen()
+    operator.govern("{sst: {account: password}}")
+    assert operator.json("apply", "--auto-approve")["status"] == "done"
+    assert operator.json("audit")["rungs"] == {"sst_account": "enforced"}
+    first = digests()
+    assert operator.json("rotate", "sst-secret", "--auto-approve")["status"] == "done"
+    second = digests()
+    killed = operator.start("rotate", "sst-secret", "--auto-approve", "--format", "json")
+    assert killed.stdout
+    for line in killed.stdout:
+        if "transfers log in as galvan_sst with the new password" in line:
+            break
+    killed.kill()
+    killed.wait()
+    assert operator.json("rotate", "sst-secret", "--auto-approve", code=5)
+    assert operator.json("resume")["status"] == "done"
+    third = digests()
+    assert [len(one) for one in (first, second, third)] == [1, 1, 1]
+    assert len(first | second | third) == 3
+    assert proofs(operator, "--force-sst", "db3", code=(0, 3, 4)) == {
+        key: {"fail" if key == "processes" else "pass"} for key in LOOK | FORCED
+    }  # the server hands the password to its script in an environment
+    for _ in range(3):
+        assert operator.json("rollback", "--auto-approve")["status"] == "done"
+    assert seen() == before
+
+
 ODD = " \t#;:'\"\\$`%!@=&|<>()[]{}*?~^,./-_+aZ09äé€\u00a0🔑"
 SPLIT = r"""
 eval "$(sed -n '/^trim_string()/,/^}/p; /^parse_cnf()/,/^}/p' /usr/bin/wsrep_sst_common)"

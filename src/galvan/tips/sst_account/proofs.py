@@ -30,7 +30,8 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
 
 
 def _as_it(facts: HostFacts) -> Iterator[Proof]:
-    host = facts.host.name
+    host, seen = facts.host.name, facts[AUTH]
+    user = seen.server if seen.user == "root" else seen.user
     must = Question(
         host, "SHOW MASTER STATUS; SELECT COUNT(*) FROM information_schema.INNODB_TRX", _DENIED, as_transfer=True
     )
@@ -48,7 +49,7 @@ def _as_it(facts: HostFacts) -> Iterator[Proof]:
         _FOUND, Weight.INVASIVE,
     )  # fmt: skip
     yield Proof(
-        f"sst_account.by-it@{host}", TIP, f"{host} gets its data by the account that is named", host, host,
-        Transfer(host, "account", user=facts[AUTH].server), frozenset({Outcome.MATCHES}), Transfer(host, "ran"), _FOUND,
+        f"sst_account.by-it@{host}", TIP, f"{host} gets its data by the account that is named, which is not root's", host, host,
+        Transfer(host, "account", user=user), frozenset({Outcome.MATCHES}), Transfer(host, "ran"), _FOUND,
         Weight.INVASIVE,
     )  # fmt: skip

@@ -21,8 +21,8 @@ TIP = "sst_account"
 USER = "galvan_sst"
 ACCOUNT = f"{literal(USER)}@'localhost'"
 NEXT, BEFORE, MESSAGE = (f"/etc/galvan/sst/{name}" for name in ("next", "before", "sealed"))
-"""On one member while a password is being changed: the new one; and the old one's hash, for the way back. On the others what came
-sealed."""
+"""On one member while a password is being changed: the new one; and for the way back the hash of the one before each change. On the
+others what came sealed."""
 HEADER = "# Written by Galvan: the account of state transfers, in a file of its own that not everybody can read. To undo: galvan rollback\n"
 _MAKE = r"""umask 077; mkdir -p ${n%/*}
 [ -s $n ] || { s=$(openssl rand -base64 60 | tr -dc 'A-Za-z0-9' | head -c 32); [ ${#s} -eq 32 ]; printf '%s' "$s" >$n.part; mv $n.part $n; }
@@ -44,10 +44,12 @@ sync {{path}}.galvan-new; mv -f {{path}}.galvan-new {{path}}
 """
 
 
-def _shell(*parts: str, say: Sequence[str] = ()) -> Shell:
+def _shell(*parts: str, say: Sequence[str] = (), stamp: str = "") -> Shell:
     """`say`: statements in which the hashes stand as the shell's own variables; nothing else in them is the shell's."""
     said = "".join(f"{statement};\n" for statement in say)
-    return Shell(f"n={NEXT} b={BEFORE}\n{_HASH}{scripts.CLIENT}" + "".join(parts) + _STATEMENTS.replace("<said>", said))
+    return Shell(
+        f"n={NEXT} b={BEFORE}-{stamp}\n{_HASH}{scripts.CLIENT}" + "".join(parts) + _STATEMENTS.replace("<said>", said)
+    )
 
 
 def made(first: str, rights: Sequence[str], given: SecretRef | None = None) -> Step:
@@ -87,12 +89,11 @@ def turned(facts: HostFacts, first: str, path: str, group: str, stamp: str, befo
     )  # fmt: skip
 
 
-def cleared(first: str, stamp: str) -> Step:
-    """What every member has in its own file by now lies nowhere else."""
+def cleared(first: str) -> Step:
+    """What every member has in its own file by now lies nowhere else. There is no way back from that, and none is needed."""
     return Step(
-        id=f"{TIP}.clear", tip=TIP, host=first, stage=Stage.OLD_ACCOUNT, read=NAMED, before={"next": "yes", "made": stamp},
-        want={"next": "no"}, do=(Shell(f"rm -f {NEXT}; rmdir {NEXT.rpartition('/')[0]} 2>/dev/null || true"),), undo=(),
-        title=f"remove {NEXT}",
+        id=f"{TIP}.clear", tip=TIP, host=first, stage=Stage.OLD_ACCOUNT, read=NAMED, before={"next": "no"}, want={"next": "no"},
+        do=(Shell(f"rm -f {NEXT}"), Shell(f"rmdir {NEXT.rpartition('/')[0]} 2>/dev/null || true")), undo=(), title=f"remove {NEXT}",
     )  # fmt: skip
 
 
@@ -101,15 +102,17 @@ def rotation(first: str, members: Iterator[Step], stamp: str, given: SecretRef |
     both, alone = f"IDENTIFIED VIA {_OLD} OR {_NEW}", f"IDENTIFIED VIA {_NEW}"
     yield Step(
         id=f"{TIP}.both", tip=TIP, host=first, stage=Stage.ASKER, read=WAYS, before={ACCOUNT: 1}, want={ACCOUNT: 2},
-        do=(*_put(given), _shell(_MAKE, _KEEP, _TO_BE, say=[f"ALTER USER {ACCOUNT} {both}"])),
-        undo=(_shell(_KEPT, say=[f"ALTER USER {ACCOUNT} IDENTIFIED VIA {_OLD}"]), Shell(f"rm -f {NEXT} {BEFORE}")),
+        do=(*_put(given), _shell(_MAKE, _KEEP, _TO_BE, say=[f"ALTER USER {ACCOUNT} {both}"], stamp=stamp)),
+        undo=(
+            _shell(_KEPT, say=[f"ALTER USER {ACCOUNT} IDENTIFIED VIA {_OLD}"], stamp=stamp), Shell(f"rm -f {NEXT} {BEFORE}-{stamp}"),
+        ),
         scope=Scope.CLUSTER, title=f"{ACCOUNT} is let in by the new password too",
     )  # fmt: skip
     yield from members
     yield Step(
         id=f"{TIP}.alone", tip=TIP, host=first, stage=Stage.ACCOUNTS, read=WAYS, before={ACCOUNT: 2}, want={ACCOUNT: 1},
         do=(_shell(_AS_IT_IS, say=[f"ALTER USER {ACCOUNT} {alone}"]),),
-        undo=(_shell(_KEPT, _AS_IT_IS, say=[f"ALTER USER {ACCOUNT} {both}"]),),
+        undo=(_shell(_KEPT, _AS_IT_IS, say=[f"ALTER USER {ACCOUNT} {both}"], stamp=stamp),),
         scope=Scope.CLUSTER, title=f"{ACCOUNT} is let in by the new password alone",
     )  # fmt: skip
-    yield cleared(first, stamp)
+    yield cleared(first)

@@ -139,7 +139,7 @@ def _with_password(snapshot: Snapshot, account: Account | None, row: Row) -> Ite
     first, stamp = members[0].host.name, time.strftime("%Y%m%d-%H%M%S", time.gmtime(snapshot.taken_at))
     yield secret.made(first, [*granting(secret.ACCOUNT, row.grants)])
     yield from turned(snapshot, stamp)
-    yield secret.cleared(first, stamp)
+    yield secret.cleared(first)
 
 
 def turned(snapshot: Snapshot, stamp: str) -> Iterator[Step]:
