@@ -125,14 +125,18 @@ if [ -n "$s" ]; then
     grep -qF -f /dev/fd/3 3<<@known && printf 'shown\tlog\t%s\n' "${log:-the journal}"
 $s
 @known
-  find "$d" -maxdepth 2 -type f -size -256k ! -name '*.frm' ! -name '*.ibd' ! -name '*.MA?' -exec grep -lF -f /dev/fd/3 {} + 3<<@known 2>/dev/null | sed 's/^/shown	data directory	/'
+  find "$d" "$d"/.sst -maxdepth 1 -type f -size -256k ! -name '*.frm' ! -name '*.ibd' ! -name '*.MA?' -exec grep -lF -f /dev/fd/3 {} + 3<<@known 2>/dev/null | sed 's/^/shown	data directory	/'
 $s
 @known
 fi
-find "$d" -maxdepth 2 -type f \( -name '*.cnf' -o -name '*sst*auth*' \) -exec grep -lEi '^[[:space:]]*(password|wsrep[-_]sst[-_]auth)[[:space:]]*=' {} + 2>/dev/null | sed 's/^/shown	data directory	/'
+find "$d" "$d"/.sst -maxdepth 1 -type f \( -name '*.cnf' -o -name '*sst*auth*' \) -exec grep -lEi '^[[:space:]]*(password|wsrep[-_]sst[-_]auth)[[:space:]]*=' {} + 2>/dev/null | sed 's/^/shown	data directory	/'
 """
+_ONCE = r"""P=$(my_print_defaults --mysqld 2>/dev/null) Q=$(my_print_defaults sst 2>/dev/null)
+my_print_defaults() { for x; do case $x in --mysqld) printf '%s\n' "$P" ;; *) printf '%s\n' "$Q" ;; esac; done; }
+"""
+"""The program is run once for each group, and its answer stands for it from then on."""
 _QUERY = (
-    FILES
+    _ONCE + FILES
     + "{ my_print_defaults --mysqld; my_print_defaults sst; } 2>/dev/null | awk '" + _EFFECTIVE.replace("'", "'\\''") + "'\n"
     + r"""d=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1); d=${d%/}; d=${d:-/var/lib/mysql}
 printf 'server\t%s\n' "$(stat -c '%U	%G' "$d")"
