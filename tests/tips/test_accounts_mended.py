@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from practice_cases import snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
-from galvan.cluster.logins import serving
+from galvan.cluster.logins import Lodge
 from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
@@ -209,7 +209,7 @@ def test_the_most_telling_host_wins(user: str, client: str, taken: list[str]) ->
         account("app", "%"), account("app", "10.0.3.%"), account("app", "10.1.3.%"), account("app", "10.0.0.0/255.255.0.0"), account("", "localhost"),
         account("ann", "10.%"), account("ann", "db1"),
     ]  # fmt: skip
-    found = [one.name for one in serving(known, user, client)]
+    found = [one.name for one in Lodge(known).serving(user, client)]
     assert found == taken
 
 

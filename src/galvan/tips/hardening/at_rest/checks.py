@@ -15,6 +15,7 @@ from galvan.tips.hardening.at_rest.facts import CLEAR, DISK, FILES, TABLES
 from galvan.tips.hardening.at_rest.keyring import WANTED
 
 ASK = "policy: {hardening: {at_rest: file}}"
+NOT_ASKED = "encryption at rest is not asked for"
 TEMPORARY = ("encrypt_tmp_files", "encrypt_tmp_disk_tables", "aria_encrypt_tables", "innodb_encrypt_temporary_tables")
 _SAID = re.compile(r"(\d+) (\S+) in (\d+) (\S+)( datadir)?")
 
@@ -39,7 +40,7 @@ def _off(facts: HostFacts, snapshot: Snapshot, key: str = "tables") -> Judgement
     """Why the check does not concern this host, if it does not."""
     if elsewhere := _elsewhere(facts, key):
         return elsewhere
-    return None if asked(facts, snapshot) else not_here(f"encryption at rest is not asked for ({ASK})")
+    return None if asked(facts, snapshot) else not_here(NOT_ASKED)
 
 
 @check(
@@ -51,7 +52,8 @@ def at_rest_tables(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     encrypted, and background threads see to those that are there, but for those that nobody opened since the server started:
     it does not even list them. They are looked at on the disk."""
     if off := _off(facts, snapshot):
-        return off
+        strict = off.seen == NOT_ASKED and snapshot.cluster.policy.profile == "strict"
+        return holds(False, NOT_ASKED, ASK) if strict else off
     seen = facts[TABLES]
     bare = [*str(seen["clear"]).split(), *_unopened(facts)]
     good = not bare and seen["encrypted"] == seen["count"] and seen["setting"] in ("ON", "FORCE")
