@@ -13,7 +13,8 @@ from practice_cases import snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
 from galvan.cluster.logins import Lodge
-from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict
+from galvan.cluster.order import invert
+from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict, remaining
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
 from galvan.tips.hardening.accounts.steps import to_lock
@@ -92,6 +93,12 @@ def test_what_is_done_and_how_it_is_undone() -> None:
     assert wide.startswith(
         "REVOKE CREATE USER, FILE, GRANT OPTION, PROCESS, RELOAD, REPLICATION SLAVE, SHUTDOWN, SUPER ON *.*"
     )
+
+
+def test_the_saved_statements_stay_on_the_way_back() -> None:
+    (save,) = [step for step in mended(seen(hardening=POLICY)) if step.id == "hardening.accounts-saved"]
+    assert remaining(save, {}) == dict(save.want)
+    assert remaining(invert(save), dict(save.want)) == {}
 
 
 def test_without_a_purpose_nothing_is_taken_away() -> None:
