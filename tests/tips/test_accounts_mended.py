@@ -175,6 +175,13 @@ def test_whom_a_lock_would_shut_out_is_named() -> None:
     assert all(settled(hurt, seen("accounts-mended")) for hurt in found.values())
 
 
+def test_who_loses_a_right_is_named_in_the_plan_and_holds_nothing_up() -> None:
+    said = {hurt.who: hurt.what for hurt in impact(seen(hardening=POLICY), None)}
+    assert said["'feeder'@'10.8.%'"] == "would lose SUPER on *.*"
+    counted = {db: {"hardening.used": "server\t60\t1\t0\t0\n"} for db in ("db1", "db2")}
+    assert list(impact(seen(hardening=POLICY, output=counted), seen())) == []
+
+
 def test_a_server_that_does_not_count_cannot_say_who_is_hurt() -> None:
     with pytest.raises(Unreadable, match="userstat"):
         list(impact(seen(), seen()))
