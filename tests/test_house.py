@@ -133,6 +133,19 @@ def test_no_case_file_without_its_check() -> None:
     assert cases - {check.id for _, check in CHECKS} == set()
 
 
+@pytest.mark.parametrize("tip", TIPS, ids=lambda tip: tip.id)
+def test_what_a_person_has_to_judge_is_the_tips_own_and_says_how(tip: Tip) -> None:
+    ids = [row.id for row in tip.manual]
+    assert len({*ids, *(check.id for check in tip.checks)}) == len(ids) + len(tip.checks)
+    for row in tip.manual:
+        owner, _, stem = row.id.partition(".")
+        assert owner == tip.id
+        assert STEM.fullmatch(stem), "kebab-case"
+        assert CONTROL.fullmatch(row.control)
+        assert row.title[-1].isalnum()
+        assert len(row.look) > 20
+
+
 # sizes and habits ----------------------------------------------------------------------------------------------
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

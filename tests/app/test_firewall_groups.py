@@ -172,3 +172,15 @@ def test_a_risk_that_the_policy_accepts_is_not_counted(office: Office, capsys: p
 
 def test_the_facts_that_are_asked_are_what_the_table_reads() -> None:
     assert {VARIABLES, PLATFORM, LISTENERS, CALLER} <= set(groups.NEEDED)
+
+
+def test_an_audit_may_hold_them_beside_its_own(office: Office) -> None:
+    import asyncio
+
+    from galvan.app import desk as desks
+
+    desk = desks.sit_down(office.file, ["firewall"], [])
+    office.seen["db2"] = Unreadable("AWS knows no instance with this address")
+    nothing = desks.Audited(Snapshot(desk.cluster, (), {}, 0.0), (), {}, (), {})
+    seen = asyncio.run(groups.beside(desk, nothing))
+    assert {f.host: f.verdict.value for f in seen.findings} == {"db1": "pass", "db2": "unknown", "lb1": "pass"}

@@ -8,7 +8,7 @@ import pytest
 
 from galvan.edges.inventory import load
 from galvan.edges.policy import attested, window
-from galvan.model import Backup, BadInput, Budget, Hardening, Opening, Walls
+from galvan.model import Backup, BadInput, Budget, Control, Hardening, Opening, Severity, Walls
 
 HOSTS = "cluster: shop\nhosts:\n  db1: {role: database, address: 10.0.0.1}\n"
 
@@ -125,6 +125,44 @@ def test_walls_in_a_file(tmp_path: Path) -> None:
 def test_walls_that_cannot_be_meant(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(BadInput, match=r"galvan.yaml line 5: policy\.firewall.*" + told):
         policy(tmp_path, f"firewall: {text}")
+
+
+def test_controls_and_a_profile(tmp_path: Path) -> None:
+    assert policy(tmp_path, "window: []").profile == "baseline"  # type: ignore[attr-defined]
+    read = policy(
+        tmp_path,
+        'profile: strict\n  controls: {a.b: off, a.c: "on", a.d: {severity: low, reason: why}, a.e: {state: off}}',
+    )
+    assert read.profile == "strict"  # type: ignore[attr-defined]
+    assert read.controls == (  # type: ignore[attr-defined]
+        Control("a.b", asked=False), Control("a.c", asked=True), Control("a.d", severity=Severity.LOW, reason="why"),
+        Control("a.e", asked=False),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("profile: paranoid", "'paranoid' is not one of baseline, strict"),
+        ("controls: {a.b: maybe}", r"line 5: policy\.controls\.a\.b: 'maybe' is not one of on, off"),
+        ("controls: {a.b: {severity: grave}}", "'grave' is not one of info, low, medium, high, critical"),
+        ("controls: {a.b: {reason: why}}", r"needs state \(on, off\) or severity"),
+        ("controls: {a.b: {severty: low}}", "unknown field; known here: state, severity, reason"),
+        ("controls: {a.b: off, a.b: on}", "given twice"),
+        ("controls: [a.b]", "`name: value` lines"),
+    ],
+)
+def test_what_is_no_control(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        policy(tmp_path, text)
+
+
+@pytest.mark.parametrize("until", ["2027-02-30", "soon", "2027-1-31"])
+def test_a_risk_is_accepted_until_a_day_of_the_calendar(tmp_path: Path, until: str) -> None:
+    file = tmp_path / "galvan.yaml"
+    file.write_text(f'{HOSTS}accept:\n- {{check: a.b, reason: r, owner: o, until: "{until}"}}\n')
+    with pytest.raises(BadInput, match=rf"line 5: accept\[0\]\.until: '{until}' is no day; as in 2026-11-20"):
+        load(file)
 
 
 def test_what_hardening_is_asked_for(tmp_path: Path) -> None:

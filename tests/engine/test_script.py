@@ -16,10 +16,13 @@ from galvan.model import Fact, Shell, Sql, Unreadable
 
 MARK = "5f0c9d2e7a41b836"
 CLIENT = r"""#!%s
-import os, sys
-for number, line in enumerate(sys.stdin, 1):
-    line = line.rstrip("\n").removesuffix(";")
-    if line.startswith("SELECT '"):
+import os, sys, time
+for number, line in ((number, part) for number, line in enumerate(sys.stdin, 1) for part in line.rstrip("\n").split(";")):
+    if line.startswith("SELECT CONCAT('"):
+        print(line.removeprefix("SELECT CONCAT('").partition("'")[0] + "%%.6f" %% time.time(), flush=True)
+    elif line.startswith("SLEEP "):
+        time.sleep(float(line.removeprefix("SLEEP ")))
+    elif line.startswith("SELECT '"):
         print(line.removeprefix("SELECT '").removesuffix("'"), flush=True)
     elif line.startswith("ROWS "):
         print(line.removeprefix("ROWS ").encode().decode("unicode_escape"), flush=True)
@@ -41,11 +44,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(path: Path, facts: Sequence[Fact[Any]]) -> dict[str, str | Unreadable]:
-    done = subprocess.run(
-        ["/bin/sh"], input=script.render(facts, MARK), capture_output=True, text=True, check=False,
+def ran(path: Path, facts: Sequence[Fact[Any]], timed: bool = False) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh"], input=script.render(facts, MARK, timed), capture_output=True, text=True, check=False,
         env={"PATH": f"{path}:{os.environ['PATH']}"},
     )  # fmt: skip
+
+
+def asked(path: Path, facts: Sequence[Fact[Any]]) -> dict[str, str | Unreadable]:
+    done = ran(path, facts)
     return dict(script.read(facts, MARK, done.stdout, done.stderr))
 
 
@@ -207,3 +214,29 @@ def test_an_output_without_an_end_of_line(path: Path) -> None:
 def test_facts_of_one_kind_only(path: Path) -> None:
     assert asked(path, GOOD) == {id: text for id, text in ALL_WELL.items() if id.startswith("a")}
     assert asked(path, ROWS) == {id: text for id, text in ALL_WELL.items() if id.startswith("b")}
+
+
+def test_each_fact_between_two_looks_at_the_clock_when_asked(path: Path) -> None:
+    """The reading is the same, and an error still names its own fact."""
+    facts = (
+        shell("a.slow", "sleep 0.2; echo 1"),
+        shell("a.fails", "exit 3"),
+        sql("b.slow", "SLEEP 0.2"),
+        sql("b.bad", "BAD"),
+        *GOOD,
+    )
+    plain, timed = ran(path, facts), ran(path, facts, timed=True)
+    assert script.seconds(MARK, plain.stdout) == {}
+    took = script.seconds(MARK, timed.stdout)
+    assert set(took) == {fact.id for fact in facts}
+    assert min(took["a.slow"], took["b.slow"]) >= 0.2
+    assert max(took["a.one"], took["b.bad"]) < 0.2
+    said = [
+        {id: str(value) for id, value in script.read(facts, MARK, d.stdout, d.stderr).items()} for d in (plain, timed)
+    ]
+    assert said[0] == said[1]
+    assert "error 1064" in said[1]["b.bad"]
+
+
+def test_a_clock_without_parts_of_a_second_says_nothing() -> None:
+    assert script.seconds(MARK, f"@{MARK} at a.one 1795816800.%N\n@{MARK} at a.one 1795816801.%N\n") == {}

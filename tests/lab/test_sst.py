@@ -125,7 +125,7 @@ def test_it_turns_while_the_applications_write(transfers: Operator) -> None:
 def test_a_full_and_an_incremental_transfer(transfers: Operator, method: str) -> None:
     transfers.govern(f"{{sst: {{method: {method}}}}}")
     assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
-    assert transfers.json("audit", *TIP)["rungs"] == {"sst_tls": "enforced"}
+    assert transfers.json("audit", *TIP)["rungs"]["sst_tls"] in ("enforced", "proven")
     with tapped("db3", "tcp port 4444") as file:
         log = copied("db3")
     assert f"wsrep_sst_{method} --role" in log
@@ -137,7 +137,7 @@ def test_a_full_and_an_incremental_transfer(transfers: Operator, method: str) ->
         lab.execute("db3", "systemctl stop mariadb")
         lab.execute(
             "db1",
-            "mariadb -e 'CREATE OR REPLACE TABLE app.more (n INT PRIMARY KEY); INSERT INTO app.more SELECT seq FROM seq_1_to_500'",
+            "mariadb app -e 'CREATE OR REPLACE TABLE app.more (n INT PRIMARY KEY); INSERT INTO app.more SELECT seq FROM seq_1_to_500'",
         )
         lab.execute("db3", "systemctl start mariadb")
         wait(synced)
@@ -255,3 +255,28 @@ def test_forced_by_the_operator_it_is_proven(transfers: Operator) -> None:
     done = transfers.run("verify", *TIP, "--force-sst", "db3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "only TLS" in done.stdout
+
+
+def test_mysqldump_as_the_seed_has_it(transfers: Operator) -> None:
+    """An account under REQUIRE SSL on all members, which the donor's client logs in with at the joiner. Galvan advises against it,
+    and does not change it; what it needs beside client TLS is a client that asks for TLS."""
+    assert transfers.json("rollback", "--auto-approve")["status"] == "done"
+    transfers.govern("{}")
+    assert transfers.json("apply", "--tip", "client_tls", "--to", "ready", "--auto-approve")["status"] == "done"
+    grant = "CREATE USER dump@'%' IDENTIFIED BY 'dump-in-the-lab' REQUIRE SSL; GRANT ALL ON *.* TO dump@'%' WITH GRANT OPTION"
+    lab.execute("db1", f'mariadb -e "{grant}"')
+    lines = "[mysqld]\\nwsrep_sst_method = mysqldump\\nwsrep_sst_auth = dump:dump-in-the-lab\\n[mariadb-client]\\nssl\\nskip-ssl-verify-server-cert\\n"
+    for host in lab.current().databases:
+        setting = "SET GLOBAL wsrep_sst_auth = 'dump:dump-in-the-lab'; SET GLOBAL wsrep_sst_method = 'mysqldump'"
+        lab.execute(host.name, f"printf '{lines}' >/etc/mysql/mariadb.conf.d/zzz-dump.cnf; mariadb -e \"{setting}\"")
+    for rest in ("rm -f /var/lib/mysql/grastate.dat; ", ""):  # all of it, then what was missed
+        with tapped("db3", f"tcp port 3306 and not host {address('lb1')}") as file:
+            lab.execute("db3", "systemctl stop mariadb")
+            lab.execute("db1", f"mariadb -e \"INSERT INTO app.said VALUES ('{MARKER}')\"")
+            lab.execute("db3", f"{rest}timeout 160 systemctl start mariadb", limit=170)
+            wait(synced)
+        assert seen_on("db3", file, 3306) is Outcome.ENCRYPTED
+        assert holds_the_marker("db3")
+    found = {f["check"] for f in transfers.json("audit", *TIP)["findings"] if f["verdict"] == "fail"}
+    assert {"sst_tls.method", "sst_tls.encrypted"} <= found  # a joiner that takes clear text as well
+    assert "mysqldump" in transfers.json("plan", *TIP, code=(0, 4))["refused"]["sst_tls"]

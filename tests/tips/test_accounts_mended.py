@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from practice_cases import snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
-from galvan.cluster.logins import serving
+from galvan.cluster.logins import Lodge
 from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
@@ -123,7 +123,7 @@ def test_what_others_run_as_it_keeps_its_rights() -> None:
         ("", {"hardening": {"administrators": ["'root'@'%'", "nopw"]}}),
         ("", {"hardening": {"monitors": ["nopw"], "backups": ["root"]}}),
         ("", {"output": {"lb1": {"balancer.check_users": "nopw\n"}, "db1": {"hardening.transfer-user": "nopw=transfer\n"}}}),
-        ("", {"output": {"db1": {"hardening.used": "server\t60\t1\t0\t0\nlive\tnopw\t10.8.0.4:0\t1\t1\n"}}}),
+        ("", {"output": {"db2": {"hardening.used": "server\t60\t1\t0\t0\nlive\tnopw\t10.8.0.4:0\t1\t1\n"}}}),
     ],
     ids=["administrator", "monitor", "transfer", "replica"],
 )  # fmt: skip
@@ -173,6 +173,13 @@ def test_a_server_that_does_not_count_cannot_say_who_is_hurt() -> None:
         list(impact(seen(), seen()))
 
 
+def test_userstat_does_not_say_since_when_it_counts() -> None:
+    """Switched on a minute ago on a server that runs for a hundred days, it would make every account an unused one."""
+    counted = {db: {"hardening.used": "server\t8640000\t0\t1\t0\n"} for db in ("db1", "db2")}
+    (said,) = [f for f in accounts.CHECKS if f.id == "hardening.unused-accounts"]
+    assert {finding.verdict for finding in said.judge(seen(output=counted))} == {Verdict.NOT_APPLICABLE}
+
+
 def test_where_only_users_are_counted_every_account_of_the_name_may_be_meant() -> None:
     counted = "server\t60\t0\t1\t0\nuser\tnopw\t\t\t4\nuser\troot\t\t\t4\n"
     whole = {db: {"hardening.used": counted} for db in ("db1", "db2")}
@@ -202,7 +209,7 @@ def test_the_most_telling_host_wins(user: str, client: str, taken: list[str]) ->
         account("app", "%"), account("app", "10.0.3.%"), account("app", "10.1.3.%"), account("app", "10.0.0.0/255.255.0.0"), account("", "localhost"),
         account("ann", "10.%"), account("ann", "db1"),
     ]  # fmt: skip
-    found = [one.name for one in serving(known, user, client)]
+    found = [one.name for one in Lodge(known).serving(user, client)]
     assert found == taken
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from galvan.app import catalogue
 from galvan.app.limit import chosen
 from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, LONG, SESSIONS, STATUS
@@ -17,7 +18,7 @@ from galvan.edges.inventory import load
 from galvan.edges.state import ProofBook, StateDirectory
 from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
-from galvan.model import Cluster, Fact, Finding, Rung, Snapshot, Tip, Unreadable, WrongUsage
+from galvan.model import Accepted, Check, Cluster, Fact, Finding, Manual, Rung, Snapshot, Tip, Unreadable, WrongUsage
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return replace(desk, cluster=replace(cluster, authorities=_own(state), escrow=_kept(state)))
+    return sit_again(desk)
+
+
+def sit_again(desk: Desk) -> Desk:
+    """The same desk, knowing what is kept on this side by now."""
+    return replace(desk, cluster=replace(desk.cluster, authorities=_own(desk.state), escrow=_kept(desk.state)))
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:
@@ -94,39 +100,66 @@ def _kept(state: StateDirectory) -> tuple[tuple[str, str], ...]:
 
 
 # audit ---------------------------------------------------------------------------------------------------------
+Seconds: TypeAlias = dict[tuple[str, str], float]
+"""How long each fact took, by host and fact; under no fact: the whole exec, with the way there and back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audited:
+    """`findings` are those that count by the policy; what it takes out of the count stands in the others."""
+
     snapshot: Snapshot
     findings: tuple[Finding, ...]
     rungs: Mapping[str, Rung]
-    accepted: int
+    accepted: tuple[Accepted, ...]
     unreachable: Mapping[str, str]
     misfits: tuple[str, ...] = ()  # why the hosts that were named are not the cluster
+    off: tuple[Finding, ...] = ()  # of checks that the policy has switched off
+    checks: Mapping[str, Check] = field(default_factory=dict)  # that were asked, by id
+    not_asked: tuple[str, ...] = ()  # the profile leaves them out
+    manual: tuple[Manual, ...] = ()  # for a person to judge
+    titles: Mapping[str, str] = field(default_factory=dict)  # of the tips
+    seconds: Seconds = field(default_factory=dict)  # only where it was asked for
 
 
-async def look(desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None) -> Snapshot:
+async def look(
+    desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None, seconds: Seconds | None = None
+) -> Snapshot:
+    """`seconds`: receives how long each fact took."""
     from galvan.edges.ssh import SshReader
 
     facts = tuple(dict.fromkeys((*(fact for tip in desk.tips for fact in tip.facts), STATUS, *extra)))
     cluster = desk.cluster
     if desk.limit:
         cluster = replace(cluster, hosts=tuple(host for host in cluster.hosts if host.name in desk.limit))
-    async with SshReader(cluster, (*ALL_FACTS, *extra), connections) as reader:
+    async with SshReader(cluster, (*ALL_FACTS, *extra), connections, seconds) as reader:
         return await gather(cluster, facts, reader)
 
 
-async def audit(desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None) -> Audited:
-    """`connections`: begun ahead of need, if they were (`app.early`)."""
-    return judge(desk, await look(desk, extra, connections))
+async def audit(
+    desk: Desk, extra: Sequence[Fact[Any]] = (), connections: Connections | None = None, timed: bool = False
+) -> Audited:
+    """`connections`: begun ahead of need, if they were (`app.early`). Raises BadInput for a policy about no check or host."""
+    catalogue.known(desk.cluster)
+    seconds: Seconds = {}
+    seen = judge(desk, await look(desk, extra, connections, seconds if timed else None))
+    return replace(seen, seconds=seconds)
 
 
 def judge(desk: Desk, snapshot: Snapshot) -> Audited:
-    findings = audits.audit(snapshot, desk.tips)
-    book, days = ProofBook(desk.state), desk.cluster.policy.proof_lifetime_days
+    policy = desk.cluster.policy
+    tips = audits.asked(desk.tips, policy)
+    findings = audits.audit(snapshot, tips)
+    book, days = ProofBook(desk.state), policy.proof_lifetime_days
     by_id = {tip.id: tip for tip in desk.tips}
     rungs = audits.rungs(findings, lambda tip: book.holds(tip, fingerprint(snapshot, [by_id[tip]]), days))
-    counted, accepted = audits.accept(findings, desk.cluster.policy.accepted, time.strftime("%Y-%m-%d"))
-    return Audited(snapshot, counted, rungs, accepted, unreachable(snapshot), misfits(snapshot, desk.cluster))
+    weighed = audits.weigh(findings, policy, time.strftime("%Y-%m-%d"))
+    checks = {check.id: check for tip in tips for check in tip.checks} | {audits.EXPIRED.id: audits.EXPIRED}
+    return Audited(
+        snapshot, weighed.findings, rungs, weighed.accepted, unreachable(snapshot), misfits(snapshot, desk.cluster),
+        weighed.off, checks, tuple(c.id for tip in desk.tips for c in tip.checks if c.id not in checks),
+        tuple(manual for tip in desk.tips for manual in tip.manual), {tip.id: tip.title for tip in desk.tips},
+    )  # fmt: skip
 
 
 def unreachable(snapshot: Snapshot) -> Mapping[str, str]:

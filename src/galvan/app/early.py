@@ -25,13 +25,13 @@ LATER = (
     "galvan.cluster.arbitrator", "galvan.cluster.links", "galvan.cluster.ownfile", "galvan.cluster.settle_arbitrator",
     "galvan.cluster.identity", "galvan.cluster.order", "galvan.cluster.settle", "galvan.pki.places", "galvan.pki.needs",
     "galvan.pki.chain", "galvan.pki.certificate", "galvan.pki.material", "galvan.pki.steps", "galvan.pki.judge", "galvan.tips",
-    "galvan.app.desk", "galvan.report.shapes", "galvan.report.text",
+    "galvan.app.catalogue", "galvan.app.desk", "galvan.report.words", "galvan.report.shapes", "galvan.report.text",
 )  # fmt: skip
 """In small bites: between two of them the handshakes get their turn."""
 
 
 async def audit(
-    file: Path, tips: Sequence[str], limit: Sequence[str], inventory: Path | None = None
+    file: Path, tips: Sequence[str], limit: Sequence[str], inventory: Path | None = None, timed: bool = False
 ) -> tuple[Desk, Audited]:
     cluster = load(file, inventory)
     names = chosen(cluster, limit)
@@ -46,6 +46,6 @@ async def audit(
 
     try:
         desk = desks.sit_down(file, tips, limit, cluster=cluster)
-        return desk, await desks.audit(desk, connections=connections)
+        return desk, await desks.audit(desk, connections=connections, timed=timed)
     finally:
         await connections.close()

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from galvan.app.desk import Desk, look, unreachable
+from galvan.app.catalogue import known
+from galvan.app.desk import Audited, Desk, look, unreachable
 from galvan.cluster.arbitrator import FACTS as OF_ARBITRATORS
 from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.facts import HOUSE
 from galvan.cluster.membership import misfits
-from galvan.engine.audit import accept
-from galvan.model import Finding, HostFacts, Judgement, Snapshot, Unreadable, Unsafe
+from galvan.engine.audit import weigh
+from galvan.model import HostFacts, Judgement, Snapshot, Unreadable, Unsafe
 from galvan.tips.firewall import table as tables
 from galvan.tips.firewall.facts import CALLER, LISTENERS
 from galvan.tips.firewall.groups import Document, live
 from galvan.tips.firewall.groups import export as written
 
 NEEDED = (*HOUSE, *OF_ARBITRATORS, LISTENERS, CALLER)
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    snapshot: Snapshot
-    findings: tuple[Finding, ...]
-    accepted: int
-    unreachable: Mapping[str, str]
-    misfits: tuple[str, ...]  # why the hosts that were named are not the cluster
 
 
 async def _look(desk: Desk) -> Snapshot:
@@ -52,10 +43,11 @@ def _addresses(facts: HostFacts) -> tuple[str, ...]:
 
 async def compare(
     desk: Desk, region: str | None = None, endpoint_url: str | None = None, vpc: str | None = None
-) -> Compared:
+) -> Audited:
     """What AWS lets in at each host against the policy. What could not be asked or read is `unknown`, never a pass."""
     from galvan.edges import aws
 
+    known(desk.cluster)
     snapshot = await _look(desk)
     addresses: dict[str, tuple[str, ...]] = {}
     judged: dict[str, Judgement] = {}
@@ -70,8 +62,20 @@ async def compare(
         if (name := facts.host.name) in addresses:
             judged[name] = _judge(facts, snapshot, seen[name], addresses[name])
     found = [live.finding(facts.host.name, judged[facts.host.name]) for facts in hosts]
-    counted, accepted = accept(found, desk.cluster.policy.accepted, time.strftime("%Y-%m-%d"))
-    return Compared(snapshot, counted, accepted, unreachable(snapshot), misfits(snapshot, desk.cluster))
+    weighed = weigh(found, desk.cluster.policy, time.strftime("%Y-%m-%d"))
+    lost, strange = unreachable(snapshot), misfits(snapshot, desk.cluster)
+    return Audited(snapshot, weighed.findings, {}, weighed.accepted, lost, strange, weighed.off)
+
+
+async def beside(
+    desk: Desk, seen: Audited, region: str | None = None, endpoint_url: str | None = None, vpc: str | None = None
+) -> Audited:
+    """The audit with what AWS lets in beside it. The hosts are looked at once more: who may come in is a question of its own."""
+    compared = await compare(desk, region, endpoint_url, vpc)
+    return replace(
+        seen, findings=(*seen.findings, *compared.findings), accepted=(*seen.accepted, *compared.accepted),
+        off=(*seen.off, *compared.off),
+    )  # fmt: skip
 
 
 def _judge(facts: HostFacts, snapshot: Snapshot, seen: object, own: tuple[str, ...]) -> Judgement:

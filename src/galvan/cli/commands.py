@@ -11,7 +11,6 @@ from galvan.cli import CHANGES, FINDINGS, INCOMPLETE, OK
 from galvan.cli.output import Output
 from galvan.model import BadInput, Role, Verdict, WrongUsage
 from galvan.report import shapes, text
-from galvan.tips import TIPS
 
 Words = argparse.Namespace
 
@@ -62,33 +61,43 @@ def verify(words: Words) -> int:
 
 
 def checks(words: Words) -> int:
+    from galvan.app.catalogue import CHECKS, MANUAL
+
     out = _output(words)
-    found = [check for tip in TIPS for check in tip.checks]
     if out.json:
-        out.document(
-            {
-                "checks": [
-                    {"id": c.id, "severity": c.severity.name.lower(), "title": c.title, "control": c.control}
-                    for c in found
-                ]
-            }
-        )
-    rows = tuple((c.id, c.severity.name.lower(), c.control, c.title) for c in found)
-    out.table(text.Table("Checks", ("check", "severity", "catalogue", "finds that"), rows))
+        found = [{"id": c.id, "tip": c.tip} | shapes.described(c) for c in CHECKS.values()]
+        out.document({"checks": found, "manual": [shapes.manual(one) for one in MANUAL.values()]})
+    elif words.format == "markdown":
+        from galvan.report.markdown import checks as listed
+
+        out.line(listed(CHECKS.values(), MANUAL.values()))
+    else:
+        out.table(text.checks(CHECKS.values()))
+        out.table(text.manual(MANUAL.values()))
     out.close()
     return OK
 
 
 def explain(words: Words) -> int:
+    from galvan.app.catalogue import CHECKS, MANUAL, TITLES, looks_at, unknown
+
     out = _output(words)
-    for tip in TIPS:
-        for check in tip.checks:
-            if check.id == words.check:
-                for line in text.explain(check, tip.title):
-                    out.line(line)
-                out.close()
-                return OK
-    raise BadInput(f"there is no check {words.check} (galvan checks lists them)")
+    if check := CHECKS.get(words.check):
+        fact = looks_at(check)
+        document = (
+            {"id": check.id, "tip": check.tip} | shapes.described(check) | {"evidence": fact.query.text if fact else ""}
+        )
+        lines = text.explain(check, TITLES[check.tip], fact.query if fact else None)
+    elif manual := MANUAL.get(words.check):
+        document, lines = shapes.manual(manual), text.explain_manual(manual, TITLES[manual.tip])
+    else:
+        raise BadInput(f"{unknown('check', words.check, [*CHECKS, *MANUAL])} (galvan checks lists them)")
+    if out.json:
+        out.document(document)
+    for line in lines:
+        out.line(line)
+    out.close()
+    return OK
 
 
 def init(words: Words) -> int:
@@ -113,6 +122,12 @@ def lb(words: Words) -> int:
     from galvan.cli.lb import lb as door
 
     return door(words, _output(words), _desk(words))
+
+
+def rotate(words: Words) -> int:
+    from galvan.cli.rotate import rotate as renew
+
+    return renew(words, _output(words), _desk(words))
 
 
 def node(words: Words) -> int:
@@ -141,6 +156,6 @@ def _changing(name: str) -> Callable[[Words], int]:
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
     "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "firewall": firewall, "node": node,
-    "lb": lb, "lab": lab,
+    "lb": lb, "rotate": rotate, "lab": lab,
     **{name: _changing(name) for name in ("plan", "apply", "resume", "rollback", "runs", "unlock")},
 }  # fmt: skip

@@ -12,6 +12,7 @@ from galvan.cli import FINDINGS, INCOMPLETE, OK
 from galvan.cli.output import Output
 from galvan.model import Severity, Unreadable, Verdict, WrongUsage
 from galvan.report import shapes, text
+from galvan.report.words import summary
 from galvan.tips.firewall.groups import PROVIDERS
 
 CLOUDS = ("aws",)
@@ -41,9 +42,10 @@ def _export(words: argparse.Namespace, out: Output, desk: Desk) -> int:
 def _compare(words: argparse.Namespace, out: Output, desk: Desk) -> int:
     seen = asyncio.run(groups.compare(desk, words.region, words.endpoint_url, words.vpc))
     if out.json:
-        out.document(shapes.audit(seen.snapshot, {}, seen.findings, seen.unreachable, seen.accepted, seen.misfits))
+        out.document(shapes.audit(seen))
     out.table(text.findings(seen.findings, {}, words.all))
-    out.line(text.summary(seen.findings, seen.accepted))
+    for line in summary(seen):
+        out.line(line)
     for why in seen.misfits:
         out.line(f"attention: {why}")
     out.close()

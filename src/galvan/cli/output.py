@@ -81,8 +81,9 @@ class Output:
                 f"{stamp}  {where:<26} {text}", file=sys.stderr if self.json or self._file else sys.stdout, flush=True
             )
 
-    def document(self, content: dict[str, Any]) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False)
+    def document(self, content: dict[str, Any] | str) -> None:
+        """A value becomes JSON; a text is a document already."""
+        text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False)
         if self._file:
             self._lines.append(text)
         else:
@@ -91,5 +92,5 @@ class Output:
     def close(self) -> None:
         if self._file:
             new = self._file.with_suffix(self._file.suffix + ".new")
-            new.write_text("\n".join(self._lines) + "\n")
+            new.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
             new.replace(self._file)

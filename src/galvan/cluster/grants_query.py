@@ -68,7 +68,7 @@ def _judged(plugin: str, kept: str) -> str:
     return (
         f"CASE WHEN {plugin} IN ('unix_socket', 'auth_socket', 'pam', 'gssapi', 'named_pipe', 'authentication_ldap_simple', "
         "'authentication_ldap_sasl', 'authentication_pam', 'authentication_kerberos') THEN 'none' "
-        f"WHEN {kept} = '' THEN 'empty' "
+        f"WHEN {kept} IN ('', {_known((native(''), TRIED_FIRST['']))}) THEN 'empty' "
         f"WHEN {plugin} IN ('mysql_native_password', '') AND {kept} IN ({_OWN_NAME}) THEN 'name' "
         f"WHEN {kept} IN ({_known(_FORMS)}) THEN 'listed' "
         f"WHEN {plugin} IN ('mysql_native_password', '') AND {kept} NOT RLIKE '^[*][0-9A-Fa-f]{{40}}$' THEN 'unusable' "

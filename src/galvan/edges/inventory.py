@@ -22,7 +22,6 @@ _DNS = re.compile(
     r"(?!.{254})[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
 )
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _PATH = re.compile(r"[~/][^\x00-\x1f]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,63}")
 _JUMP = re.compile(r"none|[A-Za-z0-9@._:%\[\]-]+(?:,[A-Za-z0-9@._:%\[\]-]+)*")
@@ -181,7 +180,7 @@ def _policy(field: Field | None, accept: Field | None) -> Policy:
     return Policy(**values)
 
 
-_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "hardening", "sst")
+_SHAPED = ("window", "budget", "backup", "firewall", "load_balancer", "hardening", "sst", "controls")
 
 
 def _shaped(name: str, value: Field) -> object:
@@ -195,6 +194,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "min_tls": ("TLSv1.2", "TLSv1.3"),
     "require": ("SSL", "X509"),
     "route": ("auto", "rebootstrap"),
+    "profile": ("baseline", "strict"),
 }
 
 
@@ -203,8 +203,10 @@ def _risk(field: Field) -> Risk:
     if missing := {"check", "reason", "owner", "until"} - said.keys():
         raise field.wrong(f"an accepted risk needs {', '.join(sorted(missing))}")
     text: Callable[[str], str] = lambda name: said[name].text()  # noqa: E731
+    from galvan.edges.policy import day, told
+
     host = text("host") if "host" in said else "*"
-    return Risk(text("check"), host, text("reason"), text("owner"), said["until"].text(_DAY, "2027-03-31"))
+    return Risk(text("check"), host, text("reason"), text("owner"), told(said["until"], day))
 
 
 def dump(cluster: Cluster) -> str:

@@ -17,7 +17,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from galvan.model import Backup, BadInput, Balancing, Budget, Hardening, Opening, Pair, Transfers, Walls, Window
+from galvan.edges.controls import controls
+from galvan.model import (
+    Backup,
+    BadInput,
+    Balancing,
+    Budget,
+    Hardening,
+    Opening,
+    Pair,
+    Transfers,
+    Walls,
+    Window,
+)
 
 if TYPE_CHECKING:
     from galvan.edges.inventory import Field
@@ -72,13 +84,14 @@ def attested(text: str) -> tuple[str, str]:
     >>> attested("Ann of storage, 2026-11-20")
     ('Ann of storage', '2026-11-20')
     """
-    who, comma, day = (part.strip() for part in text.rpartition(","))
+    who, comma, when = (part.strip() for part in text.rpartition(","))
     if not comma or not who:
         raise BadInput(f"{text!r} says not who restored which day's backup; as in 'Ann, 2026-11-20'")
-    return who, _day(day)
+    return who, day(when)
 
 
-def _day(said: str) -> str:
+def day(said: str) -> str:
+    """One that the calendar has. Raises BadInput."""
     from datetime import date
 
     try:
@@ -93,10 +106,10 @@ def _windows(field: Field) -> tuple[Window, ...]:
     from yaml import SequenceNode
 
     fields = field.items() if isinstance(field.node, SequenceNode) else [field]
-    return tuple(_told(item, window) for item in fields)
+    return tuple(told(item, window) for item in fields)
 
 
-def _told(field: Field, read: Callable[[str], T]) -> T:
+def told(field: Field, read: Callable[[str], T]) -> T:
     """What a reader makes of the value; its refusal gets the line and the field."""
     try:
         return read(field.text())
@@ -122,8 +135,8 @@ def _backup(field: Field) -> Backup:
     if "max_age_days" not in said or ("attested" in said) != ("by" in said):
         raise field.wrong("a backup needs max_age_days, and attested and by together")
     age = said["max_age_days"].typed("int")
-    day = _told(said["attested"], _day) if "attested" in said else ""
-    return Backup(int(str(age)), day, said["by"].text() if "by" in said else "")
+    when = told(said["attested"], day) if "attested" in said else ""
+    return Backup(int(str(age)), when, said["by"].text() if "by" in said else "")
 
 
 def _walls(field: Field) -> Walls:
@@ -261,5 +274,5 @@ _USER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _VAULT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?/v1/[A-Za-z0-9._/-]+")
 SHAPES: Mapping[str, Callable[[Field], object]] = {
     "window": _windows, "budget": _budget, "backup": _backup, "firewall": _walls, "load_balancer": _balancing, "sst": _transfers,
-    "hardening": _hardening,
+    "hardening": _hardening, "controls": controls,
 }  # fmt: skip

@@ -37,32 +37,47 @@ _SESSION = (
 )
 
 
-def render(facts: Sequence[Fact[Any]], mark: str) -> str:
-    """`mark` is a random word that no output holds by chance."""
+def render(facts: Sequence[Fact[Any]], mark: str, timed: bool = False) -> str:
+    """`mark` is a random word that no output holds by chance. `timed`: each fact between two looks at the clock."""
     shells = [fact for fact in facts if isinstance(fact.query, Shell)]
     statements = [fact for fact in facts if isinstance(fact.query, Sql)]
     parts = ["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin"]
     for fact in shells:
-        parts += [f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
+        clock = [f'echo "@{mark} at {fact.id} $(date +%s.%N)"'] if timed else []
+        parts += [*clock, f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
         parts += [f"timeout {LIMIT} sh <<'@{mark}'", "{", fact.query.text, "} </dev/null", f"@{mark}"]
-        parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?']
+        parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?', *clock]
     if statements:
         parts += [
             FIND_SOCKET,
             f"echo '@{mark} sql' >&2",
             f"timeout {2 * LIMIT} {CLIENT} --force <<'@{mark}'",
-            *_lines(statements, mark),
+            *_lines(statements, mark, timed),
         ]
         parts += [f"@{mark}"]
     return "\n".join([*parts, "}", ""])
 
 
-def _lines(statements: Sequence[Fact[Any]], mark: str) -> list[str]:
+def _lines(statements: Sequence[Fact[Any]], mark: str, timed: bool) -> list[str]:
     """One statement a line, so that the client's `at line N` names the fact: fact i stands on line 3 + 3 i."""
     lines = [_SESSION]
     for fact in statements:
-        lines += [f"SELECT '@{mark} begin {fact.id}';", fact.query.text + ";", f"SELECT '@{mark} end {fact.id} 0';"]
+        clock = f"SELECT CONCAT('@{mark} at {fact.id} ', UNIX_TIMESTAMP(SYSDATE(6)));" if timed else ""
+        begin, end = f"SELECT '@{mark} begin {fact.id}';", f"SELECT '@{mark} end {fact.id} 0';"
+        lines += [clock + begin, fact.query.text + ";", end + clock]
     return lines
+
+
+def seconds(mark: str, out: str) -> Mapping[str, float]:
+    """Of each fact that was seen to begin and to end, where the host's clock shows parts of a second."""
+    began: dict[str, float] = {}
+    took: dict[str, float] = {}
+    for id, at in re.findall(rf"^@{mark} at (\S+) (\d+\.\d+)$", out, re.M):
+        if id in began:
+            took[id] = max(0.0, float(at) - began.pop(id))
+        else:
+            began[id] = float(at)
+    return took
 
 
 def read(facts: Sequence[Fact[Any]], mark: str, out: str, err: str) -> Mapping[str, str | Unreadable]:

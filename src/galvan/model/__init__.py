@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Value,
     )
     from galvan.model.findings import (
+        Accepted,
         Check,
         Finding,
         HostJudge,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Balancing,
         Budget,
         Cluster,
+        Control,
         Hardening,
         Host,
         Opening,
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Accepted",
     "Action",
     "Attempt",
     "Backup",
@@ -126,6 +129,7 @@ __all__ = [
     "ClientHello",
     "Cluster",
     "Content",
+    "Control",
     "Deadman",
     "Disruption",
     "Fact",
@@ -206,8 +210,8 @@ _ROOMS = {
     "changes": "Action Certificate Content Deadman How Need ProviderOption PutFile Reach Restart RestoreFile Scope Sealed Setting Signed Step remaining",
     "errors": "BadInput Blind GalvanError NotHealed Unreachable Unreadable Unsafe WrongUsage",
     "facts": "Fact HostFacts Query Shell Snapshot Sql State Value",
-    "findings": "Check Finding HostJudge Impact Judgement Manual check holds not_here",
-    "hosts": "Backup Balancing Budget Cluster Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
+    "findings": "Accepted Check Finding HostJudge Impact Judgement Manual check holds not_here",
+    "hosts": "Backup Balancing Budget Cluster Control Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
     "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Runnable Scan Served Transfer Trial Weight weigh",

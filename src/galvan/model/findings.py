@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from galvan.model.errors import Unreadable
 from galvan.model.facts import HostFacts, Snapshot
-from galvan.model.hosts import Role
+from galvan.model.hosts import Risk, Role
 from galvan.model.scales import Rung, Severity, Verdict
 
 
@@ -29,6 +29,14 @@ class Finding:
     seen: str
     want: str
     rung: Rung = Rung.READY
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that does not count, because of a decision that somebody signed."""
+
+    finding: Finding
+    risk: Risk
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from galvan.model.scales import Severity
+
 
 class Role(StrEnum):
     DATABASE = "database"
@@ -58,6 +60,16 @@ class Risk:
     reason: str
     owner: str
     until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the policy says of one check: whether it is asked for (None: as the profile has it), and how much it weighs."""
+
+    check: str
+    asked: bool | None = None
+    severity: Severity | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +203,8 @@ class Policy:
     proof_lifetime_days: int = 7
     bundle_owner: str = "root:root"  # who may read the client key on an application's host
     exempt_accounts: tuple[str, ...] = ()  # as 'user'@'host': not put under REQUIRE SSL
+    profile: str = "baseline"  # or strict: asks for more
+    controls: tuple[Control, ...] = ()
     accepted: tuple[Risk, ...] = ()
     window: tuple[Window, ...] = ()  # empty: at any time
     budget: Budget | None = None

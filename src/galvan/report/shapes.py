@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from galvan import __version__
 from galvan.cluster.order import Wave
-from galvan.model import Finding, Result, Rung, Snapshot, Verdict
+from galvan.model import Check, Finding, Manual, Result, Verdict
+from galvan.report.words import Audited, rows, taken
 
 Json = dict[str, Any]
 
@@ -29,27 +29,55 @@ class Compared(Protocol):
     def seen(self) -> str: ...
 
 
-def audit(
-    snapshot: Snapshot,
-    rungs: Mapping[str, Rung],
-    findings: Sequence[Finding],
-    unreachable: Mapping[str, str],
-    accepted: int,
-    misfits: Sequence[str] = (),
-) -> Json:
+def audit(seen: Audited) -> Json:
+    """`suppressed` and `off` hold what the policy takes out of `findings`; `checks` explains the ones that occur in any."""
+    snapshot, policy = seen.snapshot, seen.snapshot.cluster.policy
     return {
         "cluster": snapshot.cluster.name,
-        "taken_at": datetime.fromtimestamp(snapshot.taken_at, UTC).isoformat(timespec="seconds"),
+        "taken_at": taken(seen).isoformat(timespec="seconds"),
         "galvan": __version__,
+        "profile": policy.profile,
         "hosts": [
-            {"host": f.host.name, "role": f.host.role.value, "address": f.host.address, "unreachable": unreachable.get(f.host.name)}
+            {"host": f.host.name, "role": f.host.role.value, "address": f.host.address, "unreachable": seen.unreachable.get(f.host.name)}
             for f in snapshot.hosts
         ],
-        "rungs": {tip: rung.name.lower() for tip, rung in rungs.items()},
-        "findings": [finding(f) for f in findings],
-        "accepted": accepted,
-        "attention": list(misfits),
+        "rungs": {tip: rung.name.lower() for tip, rung in seen.rungs.items()},
+        "findings": [finding(f) for f in seen.findings],
+        "accepted": len(seen.accepted),
+        "suppressed": [
+            finding(one.finding) | {"reason": one.risk.reason, "owner": one.risk.owner, "until": one.risk.until} for one in seen.accepted
+        ],
+        "off": [finding(row.finding) | {"reason": row.why} for row in rows(seen) if row.status == "off"],
+        "not_asked": list(seen.not_asked),
+        "manual": [manual(one) for one in seen.manual],
+        "checks": {id: described(one) for id, one in sorted(seen.checks.items()) if id in {f.check for f in seen.findings}},
+        "attention": list(seen.misfits),
+    } | ({"timings": timings(seen)} if seen.seconds else {})  # fmt: skip
+
+
+def timings(seen: Audited) -> Json:
+    """Milliseconds by host: of each fact on the host's own clock, and `all` of it as it was waited for here."""
+    said: Json = {}
+    for (host, fact), seconds in sorted(seen.seconds.items()):
+        said.setdefault(host, {})[fact or "all"] = round(1000 * seconds, 1)
+    return said
+
+
+def described(one: Check) -> Json:
+    return {
+        "title": one.title, "severity": one.severity.name.lower(), "control": one.control, "rung": one.rung.name.lower(),
+        "profile": "strict" if one.strict else "baseline", "why": one.why, "remedy": one.remedy, "references": list(one.references),
     }  # fmt: skip
+
+
+def manual(one: Manual) -> Json:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "look": one.look,
+        "control": one.control,
+        "references": list(one.references),
+    }
 
 
 def finding(f: Finding) -> Json:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from galvan.cluster.order import Wave
-from galvan.model import Check, Finding, Impact, Result, Rung, Verdict
+from galvan.model import Check, Finding, Impact, Manual, Result, Rung, Shell, Sql, Verdict
 from galvan.report.shapes import Compared
+from galvan.report.words import Audited, judged, visible
+from galvan.report.words import rows as looked_at
 
 _ORDER = {Verdict.FAIL: 0, Verdict.UNKNOWN: 1, Verdict.PASS: 2, Verdict.NOT_APPLICABLE: 3}
-STYLES = {"fail": "bold red", "unknown": "yellow", "pass": "green", "n/a": "dim"}
+_LINES = 12
+STYLES = {
+    "manual": "cyan",
+    "accepted": "dim",
+    "off": "dim",
+    "fail": "bold red",
+    "unknown": "yellow",
+    "pass": "green",
+    "n/a": "dim",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +43,36 @@ def findings(found: Sequence[Finding], unreachable: Mapping[str, str], show_all:
     for f in sorted(found, key=lambda f: (_ORDER[f.verdict], -f.severity, f.check)):
         if f.host in unreachable or (not show_all and f.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)):
             continue
-        rows.setdefault((f.verdict.value, f.severity.name.lower(), f.check, f.seen, f.want), []).append(
-            f.host or "cluster"
-        )
-    lost = [("unknown", "", "reachable", ", ".join([host]), why, "ssh access") for host, why in unreachable.items()]
+        rows.setdefault(
+            (f.verdict.value, f.severity.name.lower(), f.check, visible(f.seen), visible(f.want)), []
+        ).append(f.host or "cluster")
+    lost = [("unknown", "", "reachable", host, visible(why), "ssh access") for host, why in unreachable.items()]
     told = [(v, s, check, ", ".join(hosts), seen, want) for (v, s, check, seen, want), hosts in rows.items()]
     return Table("Findings", ("verdict", "severity", "check", "hosts", "seen", "want"), (*lost, *told))
 
 
-def summary(found: Sequence[Finding], accepted: int) -> str:
-    counts = {verdict: sum(f.verdict is verdict for f in found) for verdict in Verdict}
-    said = f"{counts[Verdict.FAIL]} fail, {counts[Verdict.UNKNOWN]} could not be looked at, {counts[Verdict.PASS]} pass"
-    return said + (f", {accepted} accepted by policy" if accepted else "")
+def set_aside(seen: Audited) -> Table:
+    """What the policy takes out of the count, and on whose word."""
+    aside = [row for row in looked_at(seen) if row.status in ("accepted", "off")]
+    told = tuple((r.status, r.severity, r.finding.check, r.host, r.seen, judged(r)) for r in aside)
+    return Table("Not counted", ("", "severity", "check", "host", "seen", "by the policy"), told)
+
+
+def checks(known: Iterable[Check]) -> Table:
+    rows = tuple((c.id, c.severity.name.lower(), "strict" if c.strict else "", c.control, c.title) for c in known)
+    return Table("Checks", ("check", "severity", "profile", "catalogue", "finds that"), rows)
+
+
+def manual(controls: Iterable[Manual]) -> Table:
+    rows = tuple(("manual", one.control, one.title, one.look, ", ".join(one.references)) for one in controls)
+    return Table("For a person to judge", ("", "catalogue", "what", "how", "references"), rows)
+
+
+def timings(seen: Audited) -> Table:
+    """The slowest first, host by host. A fact's time is that on the host; `all` is waited for here, connecting included."""
+    order = sorted(seen.seconds.items(), key=lambda item: (item[0][0], -item[1]))
+    rows = tuple((host, fact or "all", f"{1000 * seconds:.1f} ms") for (host, fact), seconds in order)
+    return Table("Timings", ("host", "fact", "took"), rows)
 
 
 def waves(planned: Sequence[Wave], seconds: Sequence[float]) -> Table:
@@ -107,10 +136,33 @@ def data(compared: Sequence[Compared]) -> Table:
     return Table("Data", ("verdict", "table", "seen"), rows)
 
 
-def explain(check: Check, title: str) -> Iterator[str]:
+def explain(check: Check, title: str, looks: Shell | Sql | None) -> Iterator[str]:
+    """`looks`: the query that it begins with, so that a DBA can ask for himself."""
     yield f"{check.id}: {check.title}"
     yield f"  tip        {check.tip} ({title})"
     yield f"  severity   {check.severity.name.lower()}"
     yield f"  denies     the rung {check.rung.name.lower()}" if check.rung is not Rung.OPEN else "  denies     no rung"
-    yield f"  catalogue  {check.control}"
+    yield f"  profile    {'strict, and not in baseline' if check.strict else 'baseline'}"
+    if check.control:
+        yield f"  catalogue  {check.control}"
     yield f"  why        {check.why}"
+    if looks:
+        yield f"  evidence   {'the server' if looks.kind == 'sql' else 'the host'} is asked, first of all:"
+        lines = looks.text.strip().splitlines()
+        yield from (f"             {line}" for line in lines[:_LINES])
+        if len(lines) > _LINES:
+            yield f"             … and {len(lines) - _LINES} more lines (--format json has them all)"
+    if check.remedy:
+        yield f"  remedy     {check.remedy}"
+    if check.references:
+        yield f"  references {', '.join(check.references)}"
+
+
+def explain_manual(one: Manual, title: str) -> Iterator[str]:
+    yield f"{one.id}: {one.title}"
+    yield f"  tip        {one.tip} ({title})"
+    yield f"  catalogue  {one.control}"
+    yield "  verdict    manual: no program can judge it, so it is in no count"
+    yield f"  evidence   {one.look}"
+    if one.references:
+        yield f"  references {', '.join(one.references)}"

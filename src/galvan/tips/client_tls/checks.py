@@ -10,6 +10,7 @@ from galvan.pki import judge
 from galvan.tips.client_tls.facts import CLIENTS
 from galvan.tips.client_tls.spared import concerned, lacks, users
 
+PLAN = "galvan plan --tip client_tls says what would change, and galvan apply changes it while the cluster serves"
 VERSIONS = {"TLSv1.2": "TLSv1.2,TLSv1.3", "TLSv1.3": "TLSv1.3"}
 
 
@@ -21,7 +22,15 @@ def _stray(facts: HostFacts) -> Judgement | None:
     return judge.stray(facts, "client", text(facts[VARIABLES], "ssl_cert"), datadir(facts))
 
 
-@check("client_tls.offered", Severity.CRITICAL, "The server offers no TLS", rung=Rung.READY, control="TL-01")
+@check(
+    "client_tls.offered",
+    Severity.CRITICAL,
+    "The server offers no TLS",
+    rung=Rung.READY,
+    control="TL-01",
+    references=("CIS MariaDB 10.6 8.1",),
+    remedy=PLAN,
+)
 def offered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Passwords are scrambled on the wire, but every query and every row travels in clear text for anyone on the path."""
     seen = text(facts[VARIABLES], "have_ssl")
@@ -34,6 +43,7 @@ def offered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "The server makes its own certificate at each start",
     rung=Rung.READY,
     control="TL-11",
+    references=("CIS MariaDB 10.6 2.5",),
 )
 def certificate_ephemeral(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """MariaDB since 11.4 offers TLS by itself, with a certificate that no authority signed and that is new after each
@@ -45,7 +55,15 @@ def certificate_ephemeral(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(bool(seen), f"ssl_cert={seen or '(empty)'}", "a certificate of an authority that clients know")
 
 
-@check("client_tls.required", Severity.HIGH, "Clients may log in without TLS", rung=Rung.ENFORCED, control="TL-02")
+@check(
+    "client_tls.required",
+    Severity.HIGH,
+    "Clients may log in without TLS",
+    rung=Rung.ENFORCED,
+    control="TL-02",
+    references=("CIS MariaDB 10.6 8.1", "STIG MADB-10-004900"),
+    remedy=PLAN,
+)
 def required(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Offering TLS protects those who ask for it. An attacker on the path simply does not ask, and neither does an old driver."""
     seen = text(facts[VARIABLES], "require_secure_transport")
@@ -60,6 +78,8 @@ def required(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "Accounts may be used without TLS",
     rung=Rung.ENFORCED,
     control="TL-03",
+    references=("CIS MariaDB 10.6 8.2",),
+    remedy=PLAN,
 )
 def accounts_require(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """The rule on the account survives a server that was started without require_secure_transport."""
@@ -69,7 +89,15 @@ def accounts_require(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(not bare, seen, f"REQUIRE {require} on every account that can come over the network")
 
 
-@check("client_tls.versions", Severity.HIGH, "Obsolete TLS versions are accepted", rung=Rung.READY, control="TL-05")
+@check(
+    "client_tls.versions",
+    Severity.HIGH,
+    "Obsolete TLS versions are accepted",
+    rung=Rung.READY,
+    control="TL-05",
+    references=("CIS MariaDB 10.6 2.10",),
+    remedy=PLAN,
+)
 def versions(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """TLS 1.0 and 1.1 rest on MD5 and SHA-1 and have been withdrawn (RFC 8996)."""
     seen, want = text(facts[VARIABLES], "tls_version"), VERSIONS[snapshot.cluster.policy.min_tls]
@@ -77,7 +105,15 @@ def versions(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(bool(seen) and not old, f"tls_version={seen}", f"tls_version={want}")
 
 
-@check("client_tls.ciphers", Severity.MEDIUM, "Weak TLS ciphers are accepted", rung=Rung.READY, control="TL-06")
+@check(
+    "client_tls.ciphers",
+    Severity.MEDIUM,
+    "Weak TLS ciphers are accepted",
+    rung=Rung.READY,
+    control="TL-06",
+    references=("CIS MariaDB 10.6 2.12",),
+    remedy=PLAN,
+)
 def ciphers(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Without forward secrecy a key that leaks next year opens what was recorded today; SECLEVEL=0 lets anything in."""
     seen = text(facts[VARIABLES], "ssl_cipher")
@@ -92,6 +128,7 @@ def ciphers(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     "Key, certificate and trust do not fit",
     rung=Rung.READY,
     control="TL-08",
+    references=("STIG MADB-10-004000",),
 )
 def material_sound(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """The server starts with files that no client can verify, and it shows only when somebody does verify."""
@@ -125,7 +162,14 @@ def names_covered(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return _stray(facts) or judge.covers(facts, "client", (*names, *addresses))
 
 
-@check("client_tls.key-of-its-own", Severity.MEDIUM, "Hosts share one key", rung=Rung.READY, control="TL-11")
+@check(
+    "client_tls.key-of-its-own",
+    Severity.MEDIUM,
+    "Hosts share one key",
+    rung=Rung.READY,
+    control="TL-11",
+    references=("CIS MariaDB 10.6 2.5",),
+)
 def key_of_its_own(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Who takes one host takes them all, and none can be replaced alone."""
     return _stray(facts) or judge.alone(facts, snapshot, "client")

@@ -16,7 +16,7 @@ from galvan.model import Fact, Finding, HostFacts, Need, Role, Rung, Scope, Shel
 from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.entry import empty, nameless, remote_roots
 from galvan.tips.hardening.accounts.facts import KEPT, LOCKS, RIGHTS, SAVED, USED, WATCHING, held_at, holdings
-from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, purposes, spared
+from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, Purposes
 from galvan.tips.hardening.accounts.unused import idle, servers, told
 
 TIP = "hardening"
@@ -40,8 +40,9 @@ def to_lock(facts: HostFacts, snapshot: Snapshot) -> tuple[tuple[Account, str], 
         days = snapshot.cluster.policy.hardening.unused_days
         asked += [(a, f"was not used for {days} days") for a in idle(facts, snapshot)]
     found: dict[str, tuple[Account, str]] = {}
+    known = Purposes(facts, snapshot)
     for account, why in asked:
-        if not spared(account, facts, snapshot) and _plain(account.user, account.host):
+        if not known.spare(account) and _plain(account.user, account.host):
             found.setdefault(account.name, (account, why))
     return tuple(found.values())
 
@@ -51,8 +52,9 @@ def to_narrow(facts: HostFacts, snapshot: Snapshot) -> Iterator[Narrowing]:
     are nobody's to take away unasked: what reads them cannot be seen."""
     locked = {account.name for account, _ in to_lock(facts, snapshot)}
     definers = {one.definer for one in defined(facts) if one.as_definer}
+    purposes = Purposes(facts, snapshot)
     for account in facts[GRANTS].people:
-        mine = purposes(account, facts, snapshot)
+        mine = purposes.of(account)
         known = mine & NEEDS.keys()
         if not known or mine & {Purpose.ADMINISTRATOR, Purpose.TRANSFER, Purpose.GALVAN} or account.name in locked:
             continue
