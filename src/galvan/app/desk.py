@@ -76,7 +76,12 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return replace(desk, cluster=replace(cluster, authorities=_own(state), escrow=_kept(state)))
+    return sit_again(desk)
+
+
+def sit_again(desk: Desk) -> Desk:
+    """The same desk, knowing what is kept on this side by now."""
+    return replace(desk, cluster=replace(desk.cluster, authorities=_own(desk.state), escrow=_kept(desk.state)))
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:

@@ -124,6 +124,12 @@ def lb(words: Words) -> int:
     return door(words, _output(words), _desk(words))
 
 
+def rotate(words: Words) -> int:
+    from galvan.cli.rotate import rotate as renew
+
+    return renew(words, _output(words), _desk(words))
+
+
 def node(words: Words) -> int:
     from galvan.app.node import node as move
 
@@ -150,6 +156,6 @@ def _changing(name: str) -> Callable[[Words], int]:
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
     "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "firewall": firewall, "node": node,
-    "lb": lb, "lab": lab,
+    "lb": lb, "rotate": rotate, "lab": lab,
     **{name: _changing(name) for name in ("plan", "apply", "resume", "rollback", "runs", "unlock")},
 }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from galvan.cli.auditwords import FORMATS, SEVERITIES, auditing, format_of
+from galvan.cli.labwords import practice
 from galvan.cli.lbwords import statements
 
 USAGE = 64
@@ -252,32 +253,10 @@ def _lb(parser: argparse.ArgumentParser) -> None:
     _limited(parser)
 
 
-def _lab(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
-    up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
-    up.add_argument("--nodes", type=int, default=3)
-    up.add_argument(
-        "--release", default="bookworm", metavar="R[,R…]", help="bookworm or trixie; by commas: host by host"
-    )
-    up.add_argument("--sst", choices=("mariabackup", "rsync"), default="mariabackup")
-    up.add_argument("--multi-writer", action="store_true")
-    up.add_argument("--ipv6", action="store_true", help="hosts with IPv6 addresses and no others")
-    up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
-    up.add_argument("--arbitrator", action="store_true", help="a host arb1 with garbd beside the database hosts")
-    up.add_argument(
-        "--firewall",
-        default="",
-        metavar="F[,F…]",
-        help="nftables, iptables, legacy, firewalld or ufw at work on the database hosts",
-    )
-    down = what.add_parser("down", help="take it away")
-    down.add_argument("--purge", action="store_true", help="the images too")
-    what.add_parser("reset", help="fresh hosts with the same options")
-    what.add_parser("status", help="what each host says")
-    what.add_parser("ssh", help="log in to a host").add_argument("host")
-    load = what.add_parser("load", help="writers through the balancer, compared with every node afterwards")
-    load.add_argument("--writers", type=int, default=8)
-    load.add_argument("--seconds", type=float, default=30.0)
+def _rotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("at-rest-key",), help="of which kind the new secret is")
+    parser.add_argument("--auto-approve", action="store_true", help="do not ask")
+    _running(parser)
 
 
 VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
@@ -293,8 +272,9 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "checks": ("list the checks", _nothing),
     "explain": ("explain a check", _explain),
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
+    "rotate": ("a new key of encryption at rest: on every member first, then in use", _rotate),
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
-    "lab": ("a practice cluster of real hosts on this machine", _lab),
+    "lab": ("a practice cluster of real hosts on this machine", practice),
 }

@@ -11,7 +11,7 @@ _HOUSE = (
     "innodb_encrypt_tables", "innodb_encrypt_log", "encrypt_binlog", "encrypt_tmp_files", "encrypt_tmp_disk_tables",
     "aria_encrypt_tables", "innodb_encrypt_temporary_tables", "innodb_encryption_threads", "innodb_encryption_rotation_iops",
     "innodb_encryption_rotate_key_age", "file_key_management_filename", "file_key_management_encryption_algorithm",
-    "hashicorp_key_management_vault_url",
+    "hashicorp_key_management_vault_url", "innodb_default_encryption_key_id",
 )  # fmt: skip
 _FILES = ("local_infile", "secure_file_priv", "have_symlink", "log_bin", "log_bin_basename", "plugin_dir")
 _STRICTNESS = (

@@ -165,7 +165,9 @@ class Authorities:
 
     def passphrase(self, new: bool = False) -> bytes:
         """For what else is sealed with it. `new`: something is about to be, for the first time perhaps."""
-        return self._passphrase_to_create() if new else self._passphrase()
+        if new:
+            pki.strong(self._passphrase_to_create())
+        return self._passphrase()
 
     def _passphrase_to_create(self) -> bytes:
         """One passphrase opens all authorities, because it is asked once: it has to open those that are there, and

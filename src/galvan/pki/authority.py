@@ -55,7 +55,7 @@ def create(name: str, cluster: str, passphrase: bytes, days: int, now: float) ->
     from cryptography.hazmat.primitives.asymmetric import ec
 
     authority_name(name)
-    _strong(passphrase)
+    strong(passphrase)
     if days < 1:
         raise BadInput(f"an authority of {days} days would be of no use; its lifetime is at least 1 day")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -196,7 +196,7 @@ def _usage(*, signs_certificates: bool = False, enciphers: bool = False) -> x509
     )  # fmt: skip
 
 
-def _strong(passphrase: bytes) -> None:
+def strong(passphrase: bytes) -> None:
     if len(passphrase.decode("utf-8", "replace")) < SHORTEST_PASSPHRASE:
         raise BadInput(f"the passphrase is too short for an authority: at least {SHORTEST_PASSPHRASE} characters")
     if len(passphrase) > MOST_BYTES:

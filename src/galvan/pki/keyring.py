@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from galvan.model import BadInput
 from galvan.pki.places import BASE
@@ -17,9 +17,13 @@ from galvan.pki.sealing import seal
 
 SIZE = 32
 DIRECTORY = f"{BASE}/at-rest"
-KEYS = f"{DIRECTORY}/keys.enc"
 PASSWORD = f"{DIRECTORY}/filekey.key"
-"""What opens KEYS. Both lie on the host, so whoever is root there has the keys: they protect disks, snapshots and copies."""
+"""What opens the key file. Both lie on the host, so whoever is root there has the keys: they protect disks, snapshots and copies."""
+
+
+def key_path(numbers: Sequence[str]) -> str:
+    """The key file is named after the newest key in it: the server reads it at a start, and so tells which keys it knows."""
+    return f"{DIRECTORY}/keys-{max(map(int, numbers))}.enc"
 
 
 def made() -> bytes:

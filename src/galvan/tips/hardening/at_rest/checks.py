@@ -10,10 +10,12 @@ from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.health import text
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, State, check, holds, not_here
+from galvan.pki.keyring import key_path
 from galvan.tips.hardening.at_rest.facts import CLEAR, DISK, FILES, TABLES
 from galvan.tips.hardening.at_rest.keyring import WANTED
 
 ASK = "policy: {hardening: {at_rest: file}}"
+NOT_ASKED = "encryption at rest is not asked for"
 TEMPORARY = ("encrypt_tmp_files", "encrypt_tmp_disk_tables", "aria_encrypt_tables", "innodb_encrypt_temporary_tables")
 _SAID = re.compile(r"(\d+) (\S+) in (\d+) (\S+)( datadir)?")
 
@@ -38,7 +40,7 @@ def _off(facts: HostFacts, snapshot: Snapshot, key: str = "tables") -> Judgement
     """Why the check does not concern this host, if it does not."""
     if elsewhere := _elsewhere(facts, key):
         return elsewhere
-    return None if asked(facts, snapshot) else not_here(f"encryption at rest is not asked for ({ASK})")
+    return None if asked(facts, snapshot) else not_here(NOT_ASKED)
 
 
 @check(
@@ -50,7 +52,8 @@ def at_rest_tables(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     encrypted, and background threads see to those that are there, but for those that nobody opened since the server started:
     it does not even list them. They are looked at on the disk."""
     if off := _off(facts, snapshot):
-        return off
+        strict = off.seen == NOT_ASKED and snapshot.cluster.policy.profile == "strict"
+        return holds(False, NOT_ASKED, ASK) if strict else off
     seen = facts[TABLES]
     bare = [*str(seen["clear"]).split(), *_unopened(facts)]
     good = not bare and seen["encrypted"] == seen["count"] and seen["setting"] in ("ON", "FORCE")
@@ -94,7 +97,8 @@ def at_rest_binlog(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         return off
     setting, disk = text(facts[VARIABLES], "encrypt_binlog"), facts[DISK]
     seen = f"encrypt_binlog={setting}, {disk['binlogs_encrypted']} of {disk['binlogs']} files are encrypted"
-    written = disk["binlogs"] == "0" or disk["binlogs_encrypted"] != "0"
+    none = disk["binlogs"] == "0" or facts[VARIABLES].get("log_bin") == "OFF"
+    written = none or disk["binlogs_encrypted"] != "0"
     return holds(setting == "ON" and written, seen, "ON, and what is written now encrypted")
 
 
@@ -122,6 +126,8 @@ def at_rest_keys(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     mine, plugin = facts[FILES], str(facts[TABLES]["plugin"])
     if not plugin:
         return holds(False, "no plug-in that keeps keys is loaded", "the same one, with the same keys, on every member")
+    if behind := unread(facts, snapshot):
+        return holds(False, behind, "every member runs with every key that is kept")
     for other in snapshot.having(Role.DATABASE):
         theirs = str(other[TABLES]["plugin"]) or "none"
         if theirs != plugin:
@@ -130,6 +136,17 @@ def at_rest_keys(facts: HostFacts, snapshot: Snapshot) -> Judgement:
             return holds(False, f"{different} is not the same on {other.host.name}", "the same keys on every member")
     said = f"{plugin}, keys {mine['keys']}" if mine["keys"] else plugin
     return holds(True, f"{said}, and so on every member", "")
+
+
+def unread(facts: HostFacts, snapshot: Snapshot) -> str:
+    """Which of Galvan's keys this server does not know yet: a rotation is under way."""
+    if facts[FILES]["ours"] != "yes":
+        return ""
+    if lacking := [number for number, _ in snapshot.cluster.escrow if f"key {number}" not in facts[FILES]]:
+        return f"key {', '.join(lacking)} is kept and not on this host"
+    newest = key_path(str(facts[FILES]["keys"]).split(","))
+    running = facts[VARIABLES].get("file_key_management_filename")
+    return f"the server runs with {running}, and {newest} is there" if running != newest else ""
 
 
 def _differ(mine: State, theirs: State) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from galvan.cluster.facts import VARIABLES, lines, rows
-from galvan.cluster.precedence import GIVEN
 from galvan.model import Fact, Shell, Sql, State, Unreadable
-from galvan.pki.keyring import KEYS, PASSWORD
+from galvan.pki.keyring import DIRECTORY, PASSWORD
 
 _TABLES = (
     "SELECT COUNT(*), SUM(COALESCE(e.MIN_KEY_VERSION, 0) > 0), "
@@ -43,13 +42,20 @@ def tables(output: str) -> State:
 
 TABLES: Fact[State] = Fact("hardening.at_rest_tables", Sql(_TABLES), tables, stable=False)
 
+_OPTIONS = (
+    "o=$(my_print_defaults --mysqld 2>/dev/null)\n"
+    'given() { printf \'%s\\n\' "$o" | sed -n "s/^--\\(loose[-_]\\)*$1=//Ip" | tail -n 1; }\n'
+    "d=$(given datadir); d=${d:-/var/lib/mysql}; d=${d%/}\n"
+)
+"""The option files are asked once for each fact; the last word counts."""
 _FILES = (
-    f"d=$({GIVEN.format(name='datadir')}); d=${{d:-/var/lib/mysql}}; d=${{d%/}}\n"
-    f"k=$({GIVEN.format(name='file[-_]key[-_]management[-_]filename')})\n"
-    f"p=$({GIVEN.format(name='file[-_]key[-_]management[-_]filekey')})\n"
-    f"m=$({GIVEN.format(name='file[-_]key[-_]management[-_]digest')})\n"
+    f"{_OPTIONS}"
+    f"k=$(given 'file[-_]key[-_]management[-_]filename')\n"
+    f"p=$(given 'file[-_]key[-_]management[-_]filekey')\n"
+    f"m=$(given 'file[-_]key[-_]management[-_]digest')\n"
     'echo "named=$k"\n'
-    f'[ -n "$k" ] || {{ [ -e {KEYS} ] && k={KEYS} p=FILE:{PASSWORD}; }}\n'
+    f"n=$(ls {DIRECTORY} 2>/dev/null | sed -n 's/^keys-\\([0-9]*\\)[.]enc$/\\1/p' | sort -n | tail -n 1)\n"
+    f"case $k in ''|{DIRECTORY}/*) [ -z \"$n\" ] || {{ k={DIRECTORY}/keys-$n.enc p=FILE:{PASSWORD}; }};; esac\n"
     '[ -n "$k" ] || exit 0\n'
     "case $p in '') echo password=none;; FILE:*|file:*) p=${p#?????}; echo password=file;; *) p=; echo password=literal;; esac\n"
     'for f in "$k" $p; do\n'
@@ -66,27 +72,32 @@ _FILES = (
 
 
 def files(output: str) -> State:
-    """The key file and what opens it, `NAME=MODE OWNER in MODE OWNER`; keys by number; `sound` where a server can use them."""
+    """The key file and what opens it, `NAME=MODE OWNER in MODE OWNER`, and its keys by number. Of several files of Galvan's (`ours`)
+    the newest counts, whether or not it is the one that the server has read."""
     state: dict[str, Any] = dict(lines(output))
     keys = sorted((name.removeprefix("key ") for name in state if name.startswith("key ")), key=int)
-    return {**state, "keys": ",".join(keys), "ours": "yes" if f"file {KEYS}" in state and "1" in keys else "no"}
+    return {
+        **state,
+        "keys": ",".join(keys),
+        "ours": "yes" if "1" in keys and any(name.startswith(f"file {DIRECTORY}/keys-") for name in state) else "no",
+    }
 
 
 FILES: Fact[State] = Fact("hardening.at_rest_files", Shell(_FILES), files)
 
 _DISK = (
-    f"d=$({GIVEN.format(name='datadir')}); d=${{d:-/var/lib/mysql}}; d=${{d%/}}\n"
-    f"r=$({GIVEN.format(name='innodb[-_]log[-_]group[-_]home[-_]dir')}); case $r in ''|.|./) r=$d;; /*) ;; *) r=$d/$r;; esac\n"
+    f"{_OPTIONS}"
+    f"r=$(given 'innodb[-_]log[-_]group[-_]home[-_]dir'); case $r in ''|.|./) r=$d;; /*) ;; *) r=$d/$r;; esac\n"
     'echo "redo=$(od -An -tu1 -N1 "$r/ib_logfile0" 2>/dev/null | tr -d \' \')"\n'
     'echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)"\n'
-    f"b=$({GIVEN.format(name='log[-_]bin')}); i=\n"
+    f"b=$(given 'log[-_]bin'); i=\n"
     "case $b in\n"
     '  /*) i=$b.index; [ -e "$i" ] || i=${b%.*}.index;;\n'
     "  '') for i in \"$d\"/*-bin.index; do :; done;;\n"
     "  *) i=$d/$b.index;;\n"
     "esac\n"
     '[ -e "$i" ] || { echo binlogs=0; exit 0; }\n'
-    'cd "$d"; set --; while IFS= read -r f; do [ -f "$f" ] && [ $(wc -c <"$f") -ge 270 ] && set -- "$@" "$f"; done <"$i"\n'
+    'cd "$d"; set --; while IFS= read -r f; do [ -f "$f" ] && set -- "$@" "$f"; done <"$i"\n'
     "echo binlogs=$#\n"
     '[ $# -eq 0 ] || head -q -c 270 -- "$@" | od -An -v -w270 -tu1 | awk \'\n'
     "  $1 != 254 || $2 != 98 || $3 != 105 { odd++; next }\n"
@@ -115,8 +126,9 @@ def disk(output: str) -> State:
 
 DISK: Fact[State] = Fact("hardening.at_rest_disk", Shell(_DISK), disk, stable=False)
 _CLEAR = (
-    "my_print_defaults --mysqld 2>/dev/null | grep -q key[-_]management || { echo all; exit 0; }\n"
-    f'd=$({GIVEN.format(name="datadir")}); cd "${{d:-/var/lib/mysql}}" || exit 1\n'
+    f"{_OPTIONS}"
+    "printf '%s\\n' \"$o\" | grep -q key[-_]management || { echo all; exit 0; }\n"
+    'cd "$d" || exit 1\n'
     "list() { find . -mindepth 2 -maxdepth 2 -name '*.ibd' -size +15k -print0 | LC_ALL=C sort -z; }\n"
     "m=$(printf 's\\016\\014REt\\001')\n"
     "{ list | xargs -0 -r head -q -c 16384 -- | LC_ALL=C grep -a -o -b -F -e \"$m\" | cut -d: -f1 | sed 's/$/ @/'; list | tr '\\0' '\\n'; } | awk '\n"

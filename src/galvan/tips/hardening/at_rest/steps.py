@@ -26,7 +26,8 @@ from galvan.model import (
     Stage,
     Step,
 )
-from galvan.pki.keyring import DIRECTORY, KEYS, PASSWORD
+from galvan.pki.keyring import DIRECTORY, PASSWORD, key_path
+from galvan.pki.places import BASE
 from galvan.tips.hardening.at_rest.checks import TEMPORARY
 from galvan.tips.hardening.at_rest.facts import DISK, FILES, TABLES
 
@@ -39,13 +40,22 @@ _PLUGIN = {"file": "file_key_management", "hashicorp": "hashicorp_key_management
 _SWITCHES = ("innodb_encrypt_log", "encrypt_binlog", *TEMPORARY)
 _OPEN = Sql("SELECT SUM(DATA_LENGTH) FROM information_schema.TABLES WHERE ENGINE = 'InnoDB'")
 """Opens every table, so that the background threads see it."""
-_MAKE = Shell(f"install -d -m 750 -o root -g mysql {DIRECTORY}; chmod 755 {DIRECTORY.rpartition('/')[0]}")
+_MAKE = Shell(f"install -d -m 750 -o root -g mysql {BASE} {DIRECTORY}")
 _PUT_ASIDE = Shell(
     f"[ -d {DIRECTORY} ] || exit 0\n"
     "umask 077; mkdir -p /var/lib/galvan/removed\n"
     f"mv {DIRECTORY} $(mktemp -d /var/lib/galvan/removed/at-rest.XXXXXX)/\n"
-    f"rmdir {DIRECTORY.rpartition('/')[0]} 2>/dev/null || true"
+    f"rmdir {BASE} 2>/dev/null || true"
 )
+
+
+def _put_aside(path: str) -> Shell:
+    """One of several key files: those that stay are what the server goes back to."""
+    return Shell(
+        f"umask 077; mkdir -p /var/lib/galvan/removed; [ ! -e {path} ] || mv {path} $(mktemp -d /var/lib/galvan/removed/at-rest.XXXXXX)/"
+    )
+
+
 _REFUSE = Shell(
     "echo 'binary logs on this host are still encrypted, so the keys and their plug-in stay. Once no replica and no restore needs "
     "them: PURGE BINARY LOGS BEFORE NOW(), then galvan rollback again' >&2; exit 1"
@@ -58,7 +68,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
     wrong = {(finding.check, finding.host) for finding in failing if finding.rung is not Rung.OPEN}
     if not kind or not wrong:
         return
-    theirs = _own_keys(snapshot)
+    theirs = _own_keys(snapshot, _PLUGIN[kind])
     numbers = _numbers(snapshot)
     for facts in snapshot.having(Role.DATABASE):
         if not theirs:
@@ -68,10 +78,10 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
             yield from _encryption(facts, bare, snapshot)
 
 
-def _own_keys(snapshot: Snapshot) -> bool:
+def _own_keys(snapshot: Snapshot, plugin: str) -> bool:
     """Has the owner given every member keys already? Then those are used, and left alone."""
     members = snapshot.having(Role.DATABASE)
-    owned = {f.host.name: _named(f) for f in members if _named(f)}
+    owned = {f.host.name: _named(f, plugin) for f in members if _named(f, plugin)}
     if not owned:
         return False
     bare = [f.host.name for f in members if f.host.name not in owned]
@@ -83,12 +93,12 @@ def _own_keys(snapshot: Snapshot) -> bool:
     return True
 
 
-def _named(facts: HostFacts) -> str:
-    """The key store that is loaded or configured and is not Galvan's; empty where there is none."""
-    plugin, named = str(facts[TABLES]["plugin"]), str(facts[FILES]["named"])
-    if named and named != KEYS:
+def _named(facts: HostFacts, plugin: str) -> str:
+    """The key store that is loaded or configured and is not Galvan's; empty where there is none. There can be only one."""
+    loaded, named = str(facts[TABLES]["plugin"]), str(facts[FILES]["named"])
+    if named and not named.startswith(f"{DIRECTORY}/"):
         return named
-    return plugin if plugin and plugin not in _PLUGIN.values() else ""
+    return loaded if loaded != plugin else ""
 
 
 def _prints(facts: HostFacts) -> dict[str, object]:
@@ -116,16 +126,35 @@ def _keys(facts: HostFacts, kind: str, numbers: Sequence[str], snapshot: Snapsho
         settings |= {"hashicorp_key_management_vault_url": snapshot.cluster.policy.hardening.vault}
     else:
         settings |= {
-            "file_key_management_filename": KEYS, "file_key_management_filekey": f"FILE:{PASSWORD}",
+            "file_key_management_filename": key_path(numbers), "file_key_management_filekey": f"FILE:{PASSWORD}",
             "file_key_management_encryption_algorithm": "aes_ctr",
         }  # fmt: skip
+        if facts[TABLES]["keys"] and facts[VARIABLES].get("file_key_management_filename") != key_path(numbers):
+            yield _newer(facts)
         missing = [number for number in numbers if f"key {number}" not in facts[FILES]]
         if missing or facts[FILES]["ours"] != "yes":
             yield _files(facts, numbers)
-    if plugin not in str(facts[TABLES]["plugin"]):
-        reason = "the keys of encryption at rest are known; nothing is encrypted with them yet"
-        for name, value in settings.items():
+    known = plugin in str(facts[TABLES]["plugin"])
+    reason = "the keys of encryption at rest are known; nothing is encrypted with them yet"
+    for name, value in settings.items():
+        if not known or (name == "file_key_management_filename" and facts[VARIABLES].get(name) != value):
             yield Setting(host, "mysqld", name, value, Stage.FIRST_RESTART, TIP, reason)
+    newest = max(map(int, numbers))
+    if newest > int(FIRST[-1]) and facts[VARIABLES].get("innodb_default_encryption_key_id") != str(newest):
+        reason = "new tables get the newest key, which every member knows by then"
+        yield Setting(
+            host, "mysqld", "innodb_default_encryption_key_id", str(newest), Stage.ENCRYPT, TIP, reason, live=True
+        )
+
+
+def _newer(facts: HostFacts) -> Step:
+    """No way back to fewer keys while a table uses one of those that would be missing. Nobody opened a table, nobody knows."""
+    host = facts.host.name
+    return Step(
+        id=f"{TIP}.at-rest-newer@{host}", tip=TIP, host=host, stage=Stage.STAGE_STRICT, read=TABLES,
+        before={"keys": facts[TABLES]["keys"], "unopened": ""}, want={}, do=(), undo=(_OPEN,),
+        title="no table needs a newer key",
+    )  # fmt: skip
 
 
 def _files(facts: HostFacts, numbers: Sequence[str]) -> Step:
@@ -136,9 +165,9 @@ def _files(facts: HostFacts, numbers: Sequence[str]) -> Step:
         do=(
             _MAKE,
             PutFile(PASSWORD, SecretRef("at-rest:filekey"), 0o600, "mysql:mysql"),
-            PutFile(KEYS, SecretRef(f"at-rest:keys:{','.join(numbers)}"), 0o600, "mysql:mysql"),
+            PutFile(key_path(numbers), SecretRef(f"at-rest:keys:{','.join(numbers)}"), 0o600, "mysql:mysql"),
         ),
-        undo=(_PUT_ASIDE,) if facts[FILES]["ours"] != "yes" else (),
+        undo=(_PUT_ASIDE,) if facts[FILES]["ours"] != "yes" else (_put_aside(key_path(numbers)),),
         title="lay down the keys of encryption at rest, which are kept on this side",
     )  # fmt: skip
 
