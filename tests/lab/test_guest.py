@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from galvan import lab
-from galvan.lab import balancer, galera, guests, topology
+from galvan.lab import balancer, galera, guests, hosts, topology
+from galvan.lab.paths import state_dir
 from galvan.lab.podman import container
 
-from .operator import Operator
+from .operator import Operator, wait
 
 GROUND = {"guests": "selinux"}
 
@@ -63,7 +67,7 @@ def test_people_get_in_as_everywhere(operator: Operator) -> None:
 @pytest.mark.guest
 def test_an_audit_reads_a_guest(operator: Operator) -> None:
     audit = operator.json("audit")
-    assert {host["name"] for host in audit["hosts"]} >= {"db1", "db2"}
+    assert {host["host"] for host in audit["hosts"]} >= {"db1", "db2"}
     assert not [
         finding
         for finding in audit["findings"]
@@ -88,6 +92,29 @@ def test_down_ends_every_guest(operator: Operator) -> None:
     assert not state.exists()
 
 
+@pytest.mark.guest
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_up_that_is_broken_off_leaves_no_guest(how: signal.Signals) -> None:
+    """Ctrl-C takes away what was made; after a kill the next `down` finds the guest that nobody wrote down."""
+    words = [sys.executable, "-m", "galvan", "lab", "up", "--selinux", "--nodes", "1"]
+    heeding = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a shell's background job passes on that it is ignored
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen(words, preexec_fn=heeding, **quiet)
+    wait(lambda: bool(guests.running()) or started.poll() is not None)
+    assert list(guests.running()) == [container("db1")]
+    started.send_signal(how)
+    started.wait(60)
+    if how == signal.SIGKILL:
+        assert guests.running()
+        lab.down()
+    assert not guests.running()
+    assert not cards()
+    assert not hosts.containers()
+    assert not state_dir().exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -107,4 +134,4 @@ def test_slow_hosts_are_given_time(tmp_path: Path) -> None:
     slow = topology.lab_of(topology.Options(guests="selinux", nodes=2), tmp_path)
     assert [host.image for host in slow.hosts] == ["guest", "guest", "tools", "tools", "tools"]
     assert "evs.suspect_timeout=PT30S" in galera.settings(slow, slow.host("db1"), "secret")
-    assert "inter 20s" in balancer.config(slow)
+    assert "inter 5s" in balancer.config(slow)

@@ -39,8 +39,8 @@ backend galera
     default-server check port 9200 {pace} on-marked-down shutdown-sessions
 """
 PACE = "inter 1s fastinter 500ms rise 2 fall 4"
-# each answer costs a guest a second and more of its one processor
-GUESTS_PACE = "inter 20s fastinter 5s rise 1 fall 4"
+# each answer costs a guest a third of a second of its one processor
+GUESTS_PACE = "inter 5s fastinter 2s rise 1 fall 4"
 UP = """
 systemctl enable --quiet haproxy && systemctl restart haproxy
 tries=0

@@ -46,7 +46,8 @@ def ensure(recipe: Recipe, say: Say) -> None:
         return
     say(f"disk {recipe.name} ({recipe.release}): building from Debian packages, about two minutes")
     part = base(recipe).folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+    for old in cache_dir().glob(f"{recipe.name}-*.part"):
+        shutil.rmtree(old)
     part.mkdir(mode=0o700, parents=True)
     _build(recipe, part)
     part.rename(base(recipe).folder)

@@ -67,8 +67,8 @@ rm -f {file}
 (exit $result)"""
 AFTERWARDS = """
 mariadb -e "SET GLOBAL wsrep_sst_method = '{sst}'"
-systemctl enable --quiet mariadb
-systemctl enable --quiet --now galera-health.socket"""
+systemctl enable --quiet mariadb galera-health.socket
+systemctl start galera-health.socket"""
 STATUS = """
 mariadb -N -B -e "SHOW GLOBAL STATUS WHERE Variable_name IN
   ('wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_ready')" 2>/dev/null || true"""

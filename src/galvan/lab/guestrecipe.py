@@ -55,10 +55,11 @@ sed -i 's/^SELINUX=.*/SELINUX=permissive/' /etc/selinux/config
 echo '/dev/vda / ext4 noatime,errors=remount-ro 0 0' >/etc/fstab
 # a slow log's usual place, which Debian no longer makes
 install -d -m 2750 -o mysql -g adm /var/log/mysql
+install -d -m 700 /lost+found
 systemctl mask systemd-udev-settle systemd-udev-trigger systemd-logind serial-getty@ttyS0 systemd-pstore systemd-binfmt \\
   modprobe@configfs modprobe@dm_mod modprobe@drm modprobe@fuse modprobe@loop dev-hugepages.mount \\
   sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \\
-  systemd-update-utmp systemd-update-utmp-runlevel >/dev/null 2>&1
+  systemd-update-utmp systemd-update-utmp-runlevel systemd-sysusers >/dev/null 2>&1
 systemctl enable auditd >/dev/null 2>&1
 """
 

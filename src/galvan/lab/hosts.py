@@ -52,7 +52,8 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
         lines += together(lambda host: _make_one(lab, host, kinds[host.image, host.release], public), some)
     write_private(lab.known_hosts, "".join(lines))
     write_private(lab.ssh_config, ssh_config(lab))
-    together(guests.booted, lab.guests)
+    for guest in lab.guests:  # one after the other costs nothing, and an interruption is not held up by threads
+        guests.booted(guest)
     together(lambda host: execute(host.name, BOOTED, limit=60), lab.hosts)
     if lab.options.ipv6:  # podman adds an IPv4 address of its own accord
         together(lambda host: execute(host.name, "ip -4 addr flush dev eth0"), lab.hosts)
