@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from galvan.model import Access, Outcome, Proof, Role, Snapshot
 from galvan.tips.selinux.checks import running
-from galvan.tips.selinux.facts import STATE
+from galvan.tips.selinux.facts import PATHS, STATE
 
 TIP = "selinux"
 REFUSED = frozenset({Outcome.REFUSED})
@@ -21,7 +21,7 @@ def proofs(snapshot: Snapshot) -> Iterator[Proof]:
         if running(facts[STATE]):
             continue
         host = facts.host.name
-        own = Access(host, "/var/lib/mysql", "file", "write")
+        own = Access(host, str(facts[PATHS].get("datadir") or "/var/lib/mysql").rstrip("/"), "file", "write")
         for id, claim, asked in (
             (
                 f"selinux.no-passwords@{host}",
