@@ -8,7 +8,7 @@ import pytest
 
 from galvan.edges.inventory import load
 from galvan.edges.policy import attested, window
-from galvan.model import Backup, BadInput, Budget, Control, Opening, Severity, Walls
+from galvan.model import Backup, BadInput, Budget, Control, Hardening, Opening, Severity, Walls
 
 HOSTS = "cluster: shop\nhosts:\n  db1: {role: database, address: 10.0.0.1}\n"
 
@@ -163,3 +163,33 @@ def test_a_risk_is_accepted_until_a_day_of_the_calendar(tmp_path: Path, until: s
     file.write_text(f'{HOSTS}accept:\n- {{check: a.b, reason: r, owner: o, until: "{until}"}}\n')
     with pytest.raises(BadInput, match=rf"line 5: accept\[0\]\.until: '{until}' is no day; as in 2026-11-20"):
         load(file)
+
+
+def test_which_accounts_are_there_for_what(tmp_path: Path) -> None:
+    said = "hardening: {administrators: [ann, \"'dba'@'10.0.9.%'\"], applications: [shop], unused_days: 0}"
+    assert policy(tmp_path, said).hardening == Hardening(  # type: ignore[attr-defined]
+        administrators=("ann", "'dba'@'10.0.9.%'"), applications=("shop",), unused_days=0
+    )
+
+
+def test_what_hardening_is_asked_for(tmp_path: Path) -> None:
+    said = "hardening: {audit: syslog, audit_exclude: [galvan-health, clustercheck], password_length: 16, password_errors: 100, fips: true}"
+    assert policy(tmp_path, said).hardening == Hardening(  # type: ignore[attr-defined]
+        audit="syslog",
+        audit_exclude=("galvan-health", "clustercheck"),
+        password_length=16,
+        password_errors=100,
+        fips=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{audit: printer}", "printer"), ("{password_length: 7}", "between 8 and 1000"), ("{audit_exclude: [\"x'; y\"]}", "cannot stand here"),
+        ("{password_errors: 0}", "between 1 and"), ("{adit: file}", "adit"),
+    ],
+)  # fmt: skip
+def test_what_hardening_cannot_be_asked_for(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        policy(tmp_path, f"hardening: {text}")

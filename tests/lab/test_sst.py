@@ -137,7 +137,7 @@ def test_a_full_and_an_incremental_transfer(transfers: Operator, method: str) ->
         lab.execute("db3", "systemctl stop mariadb")
         lab.execute(
             "db1",
-            "mariadb -e 'CREATE OR REPLACE TABLE app.more (n INT PRIMARY KEY); INSERT INTO app.more SELECT seq FROM seq_1_to_500'",
+            "mariadb app -e 'CREATE OR REPLACE TABLE app.more (n INT PRIMARY KEY); INSERT INTO app.more SELECT seq FROM seq_1_to_500'",
         )
         lab.execute("db3", "systemctl start mariadb")
         wait(synced)

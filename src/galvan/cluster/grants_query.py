@@ -68,7 +68,7 @@ def _judged(plugin: str, kept: str) -> str:
     return (
         f"CASE WHEN {plugin} IN ('unix_socket', 'auth_socket', 'pam', 'gssapi', 'named_pipe', 'authentication_ldap_simple', "
         "'authentication_ldap_sasl', 'authentication_pam', 'authentication_kerberos') THEN 'none' "
-        f"WHEN {kept} = '' THEN 'empty' "
+        f"WHEN {kept} IN ('', {_known((native(''), TRIED_FIRST['']))}) THEN 'empty' "
         f"WHEN {plugin} IN ('mysql_native_password', '') AND {kept} IN ({_OWN_NAME}) THEN 'name' "
         f"WHEN {kept} IN ({_known(_FORMS)}) THEN 'listed' "
         f"WHEN {plugin} IN ('mysql_native_password', '') AND {kept} NOT RLIKE '^[*][0-9A-Fa-f]{{40}}$' THEN 'unusable' "
@@ -101,12 +101,11 @@ _SHARED = (
     "SELECT 'proxy', User, Host, Proxied_user, Proxied_host, With_grant, '' FROM mysql.proxies_priv",
     "SELECT 'asker', CURRENT_USER(), '', '', '', '', ''",
 )
-_MARIADB = (  # one such comment inside another would end it where the server reads both
+_MARIADB = (  # no column that only mariadb-upgrade adds: in mid-upgrade a new server runs on an old one's tables
     f"SELECT 'account', User, Host, {_json('is_role')}, {_json('account_locked')}, "
     f"JSON_VALUE(Priv, '$.password_last_changed') <=> '0', {_json('ssl_type')} FROM mysql.global_priv",
     f"SELECT 'access', User, Host, {_json('access')}, {_json('version_id')}, '', '' FROM mysql.global_priv",
-    f"SELECT 'schema', User, Host, Db, '', '', CONCAT_WS(',', {_named((*_SCHEMA, ('Delete_history', 'DELETE HISTORY')))}"
-    " */ /*M!110300 , IF(Show_create_routine_priv = 'Y', 'SHOW CREATE ROUTINE', NULL) */ /*M! ) FROM mysql.db",
+    f"SELECT 'schema', User, Host, Db, '', '', CONCAT_WS(',', {_named((*_SCHEMA, ('Delete_history', 'DELETE HISTORY')))}) FROM mysql.db",
     "SELECT 'role', User, Host, Role, '', Admin_option, '' FROM mysql.roles_mapping",
     _ways(
         _alternative("", _PERSON),
@@ -127,6 +126,6 @@ _ORACLE_8 = (
     "SELECT 'role', TO_USER, TO_HOST, FROM_USER, FROM_HOST, WITH_ADMIN_OPTION, '' FROM mysql.role_edges",
 )
 STATEMENT = (
-    f"/*M! {_UNION.join(_MARIADB)} */ /*!50706 {_UNION.join(_ORACLE)} */ /*!80000 {_UNION}{_UNION.join(_ORACLE_8)} */"
-    f"{_UNION}{_UNION.join(_SHARED)} ORDER BY 2, 3, 1, 4, 5, 6, 7"
+    f"{_UNION.join(_SHARED)} /*M! {_UNION}{_UNION.join(_MARIADB)} */ /*!50706 {_UNION}{_UNION.join(_ORACLE)} */ "
+    f"/*!80000 {_UNION}{_UNION.join(_ORACLE_8)} */ ORDER BY 2, 3, 1, 4, 5, 6, 7"
 )

@@ -186,7 +186,7 @@ done
 unknown=$(sed -n '/^\[mysqld\]/,/^\[[^m]/s/^\([a-z_]*\) = .*/\1/p' {{own}} | while read -r name; do
   my_opt=$(echo "$name" | tr _ -); printf '%s\n' "$my_opt"; done)
 loads=$(printf '%s\n' "$have" | sed -n 's/^--\(loose[-_]\)*plugin[-_]load[-_]add=/--plugin-load-add=/p')
-known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) --no-defaults $loads --verbose --help 2>/dev/null </dev/null | awk '/^  --/{sub(/^ *--/, ""); sub(/[=\[ ].*/, ""); print}')
+known=$($(command -v mariadbd || command -v mysqld || echo /usr/sbin/mariadbd) --no-defaults $loads --verbose --help 2>/dev/null </dev/null | awk '/^  (-., )?--/{sub(/^ *(-., )?--/, ""); sub(/[=\[ ].*/, ""); print}')
 for name in $unknown; do
   printf '%s\n' "$known" | grep -qx "$name" || case $name in wsrep-*|ssl-*|tls-*) printf '%s\n' "$known" | grep -q "^$name" || echo "the server does not know the option $name" ;; *) echo "the server does not know the option $name" ;; esac
 done

@@ -156,9 +156,13 @@ def _off(seen: Audited) -> list[str]:
     reasons = {control.check: control.reason for control in seen.snapshot.cluster.policy.controls}
     told = []
     for check in dict.fromkeys(finding.check for finding in seen.off):
-        failing = [f.host or "cluster" for f in seen.off if f.check == check and f.verdict is Verdict.FAIL]
+        found = [
+            f"{word} on {', '.join(hosts)}"
+            for word, verdict in (("fails", Verdict.FAIL), ("could not look", Verdict.UNKNOWN))
+            if (hosts := [f.host or "cluster" for f in seen.off if f.check == check and f.verdict is verdict])
+        ]
         reason = f" ({visible(reasons[check])})" if reasons.get(check) else ""
-        told.append(f"{check}{reason}, fails on {', '.join(failing) or 'no host'}")
+        told.append(f"{check}{reason}, {', '.join(found) or 'fails on no host'}")
     return told
 
 

@@ -30,7 +30,7 @@ VARIABLES = {
 
 KNOWN = frozenset(VARIABLES) | {
     "pid_file", "basedir", "ssl", "expire_logs_days", "max_connections", "default_storage_engine", "binlog_format",
-    "innodb_autoinc_lock_mode", "wsrep_provider_options", "wsrep_sst_auth", "character_set_server",
+    "innodb_autoinc_lock_mode", "symbolic_links", "wsrep_provider_options", "wsrep_sst_auth", "character_set_server",
 }  # fmt: skip
 
 PROVIDER = {

@@ -42,6 +42,7 @@ TIP = Tip(
     mend=_mend,
     impact=_impact,
     proofs=_proofs,
+    manual=checks.MANUAL,
     moved=_moved,
     settled=accounts.settled,
 )

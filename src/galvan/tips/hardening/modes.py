@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from galvan.cluster.quote import sh
 from galvan.model import HostFacts, Stage, State, Step, Value
 from galvan.tips.hardening.files import EXCHANGE, FILES, MODES, Seen
+from galvan.tips.hardening.owners import socket_inside
 
 TIP = "hardening"
 Wanted = tuple[int, str, str]  # mode, owner, group
@@ -17,6 +18,10 @@ def mend(facts: HostFacts, failing: Collection[str]) -> Iterator[Step]:
     for check, (tags, want) in _WANT.items():
         if check in failing:
             wanted |= {path: want(seen) for path, seen in found.of(*tags)}
+    if socket_inside(facts):
+        wanted |= {
+            path: (seen.mode & 0o771, seen.owner, seen.group) for path, seen in found.of("data") if path in wanted
+        }
     if "hardening.secrets-closed" in failing:
         homes = found.places.get("login", ())
         wanted |= {

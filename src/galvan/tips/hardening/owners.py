@@ -47,7 +47,14 @@ def data_directory(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     found = dict(facts[FILES].of("data"))
     if datadir not in found:
         raise Unreadable(f"the server keeps its data in {datadir}, and the option files do not say so")
-    return _judged(found.items(), faulty(0o750), "0750 mysql:mysql or tighter", "")
+    most = 0o751 if socket_inside(facts) else 0o750
+    return _judged(found.items(), faulty(most), f"{most:04o} mysql:mysql or tighter", "")
+
+
+def socket_inside(facts: HostFacts) -> bool:
+    """Where the server's socket lies in its data directory (as on Red Hat's) others have to pass through it."""
+    socket = str(facts[VARIABLES].get("socket") or "")
+    return socket.startswith(text(facts[VARIABLES], "datadir").rstrip("/") + "/")
 
 
 @check(

@@ -27,12 +27,13 @@ _ORDER = (
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
     for host in dict.fromkeys(finding.host for finding in failing if finding.host):
         facts = snapshot.of(host)
-        for check in dict.fromkeys(f.check for f in failing if f.host == host):
-            if change := _CHANGES.get(check):
-                yield from (
-                    need for need in change(facts, snapshot) if to >= Rung.ENFORCED or need.stage is not Stage.REFUSE
-                )
-        yield from modes.mend(facts, [f.check for f in failing if f.host == host])
+        checks = [f.check for f in failing if f.host == host]
+        changes = dict.fromkeys(_CHANGES[check] for check in checks if check in _CHANGES)
+        needs = [need for change in changes for need in change(facts, snapshot)]
+        if any(need.value == f"{LOGS}/server_audit.log" for need in needs):
+            yield from modes.make(facts, LOGS)
+        yield from (need for need in needs if to >= Rung.ENFORCED or need.stage is not Stage.REFUSE)
+        yield from modes.mend(facts, checks)
 
 
 Change = Callable[[HostFacts, Snapshot], Iterator[Setting]]

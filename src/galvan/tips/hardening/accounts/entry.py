@@ -5,7 +5,7 @@ from __future__ import annotations
 from galvan.cluster.grants import GRANTS, Account, Secret
 from galvan.model import HostFacts, Judgement, Rung, Severity, Snapshot, Unreadable, check, holds, not_here
 from galvan.tips.hardening.accounts.facts import CHANGED, USED
-from galvan.tips.hardening.accounts.purpose import Purpose, owns, purposes
+from galvan.tips.hardening.accounts.purpose import Purpose, Purposes, owns
 from galvan.tips.hardening.accounts.unused import idle, servers, told, uses
 from galvan.tips.hardening.accounts.words import said, some
 
@@ -25,12 +25,12 @@ def nameless(facts: HostFacts) -> tuple[Account, ...]:
 def empty(facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
     """A health check without a password is how HAProxy asks: it is judged by its rights, not here."""
     found = (a for a in facts[GRANTS].people if a.user and any(way.secret is Secret.EMPTY for way in a.ways))
-    return tuple(a for a in found if not _harmless_check(a, facts, snapshot))
+    known = Purposes(facts, snapshot)
+    return tuple(a for a in found if Purpose.CHECK not in known.of(a) or _may(a, facts))
 
 
-def _harmless_check(account: Account, facts: HostFacts, snapshot: Snapshot) -> bool:
-    rights = [g for holder in facts[GRANTS].sources(account) for g in holder.grants]
-    return not rights and Purpose.CHECK in purposes(account, facts, snapshot)
+def _may(account: Account, facts: HostFacts) -> bool:
+    return any(holder.grants for holder in facts[GRANTS].sources(account))
 
 
 def remote_roots(facts: HostFacts) -> tuple[Account, ...]:
@@ -89,16 +89,16 @@ def accounts_from_anywhere(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     come yet would be shut out, and views and routines that the account defined would lose their definer. It says from where
     logins came so far, and a person decides."""
     found = [a for a in facts[GRANTS].people if not a.host.strip("%")]
-    proposals = [_proposed(account, facts, snapshot) for account in found]
+    known = [server for server in servers(snapshot) if not isinstance(server.readings.get(USED.id), Unreadable)]
+    used = [uses(facts[GRANTS], server) for server in known] if found else []
+    proposals = [_proposed(a, {use.client for mine in used for use in mine.get(a.name, [])} - {"?"}) for a in found]
     return holds(
         not found, said(found) or "every account says from where", "; ".join(some(proposals)) or "a host or a network on every account"
     )  # fmt: skip
 
 
-def _proposed(account: Account, facts: HostFacts, snapshot: Snapshot) -> str:
+def _proposed(account: Account, seen: set[str]) -> str:
     """What a person would type, from the logins that all servers know of."""
-    known = [server for server in servers(snapshot) if not isinstance(server.readings.get(USED.id), Unreadable)]
-    seen = {use.client for server in known for use in uses(account, facts[GRANTS], server)} - {"?"}
     if not seen:
         return f"{account.name}: no login was seen, so nobody knows from where; lock it, or ask its owner"
     hosts = sorted(client or "localhost" for client in seen)
@@ -122,7 +122,8 @@ def _common(hosts: list[str]) -> str:
 )  # fmt: skip
 def remote_root(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """The one name that every attacker knows, with every right. People administrate under names of their own."""
-    found = [a for a in remote_roots(facts) if Purpose.ADMINISTRATOR not in purposes(a, facts, snapshot)]
+    known = Purposes(facts, snapshot)
+    found = [a for a in remote_roots(facts) if Purpose.ADMINISTRATOR not in known.of(a)]
     return holds(not found, said(found) or "root only on the host itself", "root for localhost alone")
 
 
@@ -134,12 +135,13 @@ def remote_root(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def password_forms(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Whoever reads one backup of the server's own tables tries billions of words a second against unsalted SHA-1. A new form
     takes the password itself, so only its owner can set it; older clients may not speak it."""
+    known = Purposes(facts, snapshot)
     found = [
         f"{account.name}: {way.plugin or 'mysql_native_password'}, {_OLD_FORMS[way.plugin]}"
         for account in facts[GRANTS].people
         for way in account.ways
         if way.plugin in _OLD_FORMS and way.secret not in (Secret.UNUSABLE, Secret.EMPTY)
-        and Purpose.CHECK not in purposes(account, facts, snapshot)
+        and Purpose.CHECK not in known.of(account)
     ]  # fmt: skip
     return holds(
         not found,

@@ -33,7 +33,8 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """`counts`: does the server count logins, and `since` how many seconds."""
+    """`counts`: does the server count logins, and `since` how many seconds. userstat may have been switched on, or set back, a minute
+    ago, and does not say when: what only it counts is known of since 0 seconds."""
 
     uses: tuple[Use, ...]
     counts: bool
@@ -54,7 +55,7 @@ def used(output: str) -> Used:
     found += [Use(u, c, 0, n) for (u, c), n in since.items()]
     if not whole and userstat == "1":
         found += [Use(row[1], "?", 0, int(row[4])) for row in table if row[0] == "user"]
-    return Used(tuple(found), whole or userstat == "1", int(uptime or 0))
+    return Used(tuple(found), whole or userstat == "1", int(uptime or 0) if whole else 0)
 
 
 _COUNTED = "/*M! information_schema.GLOBAL_STATUS */ /*!50706 performance_schema.global_status */"

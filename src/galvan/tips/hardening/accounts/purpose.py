@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from galvan.cluster.answer import USER as ANSWER
 from galvan.cluster.balancer import CHECK_USERS
 from galvan.cluster.behind import is_haproxy
+from galvan.cluster.facts import VARIABLES
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Grants, Level
-from galvan.cluster.logins import serving
-from galvan.model import HostFacts, Role, Snapshot
+from galvan.cluster.logins import Lodge
+from galvan.model import Fact, HostFacts, Role, Snapshot, Unreadable
 from galvan.tips.hardening.accounts.facts import TRANSFERS, USED
+
+T = TypeVar("T")
 
 
 class Purpose(StrEnum):
@@ -79,16 +83,6 @@ def owns(account: Account) -> bool:
     return account.local and account.user in _OWNERS and (by_socket(account) or account.user == "root")
 
 
-def _by_policy(account: Account, snapshot: Snapshot) -> Iterator[Purpose]:
-    policy = snapshot.cluster.policy.hardening
-    for purpose, named in (
-        (Purpose.ADMINISTRATOR, policy.administrators), (Purpose.MONITOR, policy.monitors), (Purpose.BACKUP, policy.backups),
-        (Purpose.REPLICATION, policy.replication), (Purpose.APPLICATION, policy.applications),
-    ):  # fmt: skip
-        if matches(account, named):
-            yield purpose
-
-
 def checkers(snapshot: Snapshot) -> Mapping[str, frozenset[str]]:
     """Users that HAProxies ask with, and the addresses that they ask from. Raises Unreadable where one cannot be asked."""
     found: dict[str, frozenset[str]] = {}
@@ -104,44 +98,70 @@ def replicates(account: Account, grants: Grants) -> bool:
     return "REPLICATION SLAVE" in mine and not mine & _RULES
 
 
-def _serves(account: Account, facts: HostFacts, user: str, clients: Iterable[str]) -> bool:
-    return any(account in serving(facts[GRANTS].accounts, user, client) for client in clients)
+def _said(snapshot: Snapshot, fact: Fact[T]) -> Iterator[HostFacts]:
+    """Every server that says it. Where one does not, the check of unused accounts does not know, and nothing is planned."""
+    for facts in snapshot.having(Role.DATABASE, Role.REPLICA):
+        if not isinstance(facts.readings.get(fact.id, Unreadable("")), Unreadable):
+            yield facts
 
 
-def _by_the_server(account: Account, facts: HostFacts, snapshot: Snapshot) -> Iterator[Purpose]:
-    seen = facts[GRANTS]
-    if owns(account) or seen.asker == f"{account.user}@{account.host}":
-        yield Purpose.ADMINISTRATOR
-    if account.user and account.user in facts[TRANSFERS] and _serves(account, facts, account.user, ("", "127.0.0.1")):
-        yield Purpose.TRANSFER
-    if account.user and _serves(account, facts, account.user, checkers(snapshot).get(account.user, ())):
-        yield Purpose.CHECK
-    feeding = [use for use in facts[USED].uses if use.replica]
-    if replicates(account, seen) or any(_serves(account, facts, use.user, (use.client,)) for use in feeding):
-        yield Purpose.REPLICATION
-    probe = snapshot.cluster.probe
-    if (
-        account.user == ANSWER
-        or seen.asker == f"{account.user}@{account.host}"
-        or (probe and account.user == probe.user)
-    ):
-        yield Purpose.GALVAN
+class Purposes:
+    """Of the accounts of one host. What the whole cluster says is gathered once; raises Unreadable where the host's own option files
+    or a balancer cannot be asked: an unseen use is not an absent one."""
 
+    def __init__(self, facts: HostFacts, snapshot: Snapshot) -> None:
+        self._policy, self._probe, self._grants = (
+            snapshot.cluster.policy.hardening,
+            snapshot.cluster.probe,
+            facts[GRANTS],
+        )
+        lodge = Lodge(self._grants.accounts)
+        users = {*facts[TRANSFERS]}.union(*(member[TRANSFERS] for member in _said(snapshot, TRANSFERS)))
+        dumps = (
+            facts[VARIABLES].get("wsrep_sst_method") == "mysqldump"
+        )  # then a donor logs in at the joiner; else at itself
+        here = {user: {a.name for a in lodge.serving(user, "")} for user in users if user}
+        self._transfers = {
+            a.name for a in self._grants.accounts if a.user in here and (dumps or a.name in here[a.user])
+        }
+        asked = [(user, client) for user, clients in checkers(snapshot).items() for client in clients]
+        self._checks = {a.name for user, client in asked for a in lodge.serving(user, client) if a.user}
+        fed = [use for server in _said(snapshot, USED) for use in server[USED].uses if use.replica]
+        self._feeds = {a.name for use in fed for a in lodge.serving(use.user, use.client)}
 
-def purposes(account: Account, facts: HostFacts, snapshot: Snapshot) -> frozenset[Purpose]:
-    """Raises Unreadable where a balancer or the option files cannot be asked: an unseen use is not an absent one."""
-    return frozenset((*_by_policy(account, snapshot), *_by_the_server(account, facts, snapshot)))
+    def of(self, account: Account) -> frozenset[Purpose]:
+        return frozenset((*self._named(account), *self._seen(account)))
 
+    def _named(self, account: Account) -> Iterator[Purpose]:
+        for purpose, named in (
+            (Purpose.ADMINISTRATOR, self._policy.administrators), (Purpose.MONITOR, self._policy.monitors),
+            (Purpose.BACKUP, self._policy.backups), (Purpose.REPLICATION, self._policy.replication),
+            (Purpose.APPLICATION, self._policy.applications),
+        ):  # fmt: skip
+            if matches(account, named):
+                yield purpose
 
-def spared(account: Account, facts: HostFacts, snapshot: Snapshot) -> frozenset[Purpose]:
-    """Why it is never locked. That an application uses it is no reason here: who does is asked, and named as impact."""
-    return purposes(account, facts, snapshot) - {Purpose.APPLICATION}
+    def _seen(self, account: Account) -> Iterator[Purpose]:
+        own = self._grants.asker == f"{account.user}@{account.host}"
+        if own or owns(account):
+            yield Purpose.ADMINISTRATOR
+        if own or account.user == ANSWER or (self._probe and account.user == self._probe.user):
+            yield Purpose.GALVAN
+        if account.name in self._transfers:
+            yield Purpose.TRANSFER
+        if account.name in self._checks:
+            yield Purpose.CHECK
+        if account.name in self._feeds or replicates(account, self._grants):
+            yield Purpose.REPLICATION
 
+    def spare(self, account: Account) -> frozenset[Purpose]:
+        """Why it is never locked. That an application uses it is no reason: who does is asked, and named as impact."""
+        return self.of(account) - {Purpose.APPLICATION}
 
-def excess(account: Account, facts: HostFacts, snapshot: Snapshot) -> frozenset[str]:
-    """What it may do on *.* beyond its purpose, where the purpose is known; the transfers' account is the tip sst_account's."""
-    mine = purposes(account, facts, snapshot)
-    known = mine & NEEDS.keys()
-    if not known or mine & {Purpose.ADMINISTRATOR, Purpose.TRANSFER}:
-        return frozenset()
-    return account.held(Level.GLOBAL) - frozenset().union(*(NEEDS[purpose] for purpose in known))
+    def excess(self, account: Account) -> frozenset[str]:
+        """What it may do on *.* beyond its purpose, where that is known; the transfers' account is the tip sst_account's."""
+        mine = self.of(account)
+        known = mine & NEEDS.keys()
+        if not known or mine & {Purpose.ADMINISTRATOR, Purpose.TRANSFER}:
+            return frozenset()
+        return account.held(Level.GLOBAL) - frozenset().union(*(NEEDS[purpose] for purpose in known))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Level, like
 from galvan.cluster.quote import identifier
 from galvan.model import Check, HostFacts, Judgement, Rung, Severity, Snapshot, check, holds
-from galvan.tips.hardening.accounts.purpose import NEEDS, PIECES_OF_SUPER, Purpose, purposes
+from galvan.tips.hardening.accounts.purpose import NEEDS, PIECES_OF_SUPER, Purpose, Purposes
 from galvan.tips.hardening.accounts.words import some
 
 _WAYS_OUT = (
@@ -35,11 +35,12 @@ class Right:
 
 def everybody(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[Account, frozenset[Purpose]]]:
     """Who is no administrator and no business of another tip, and PUBLIC."""
+    known = Purposes(facts, snapshot)
     for account in facts[GRANTS].accounts:
         if account.public:
             yield account, frozenset()
         elif account.enters:
-            mine = purposes(account, facts, snapshot)
+            mine = known.of(account)
             if not mine & {Purpose.ADMINISTRATOR, Purpose.TRANSFER}:
                 yield account, mine
 

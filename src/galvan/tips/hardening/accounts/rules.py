@@ -9,21 +9,23 @@ from galvan.cluster.grants import GRANTS, Account, Grants
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Unreadable, check, holds, not_here
 from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.facts import CHANGED, OPTIONS, holdings
-from galvan.tips.hardening.accounts.purpose import Purpose, checkers, excess, purposes
+from galvan.tips.hardening.accounts.purpose import Purpose, Purposes, checkers
 from galvan.tips.hardening.accounts.words import said, some
 
 _AN_HOUR = 3600
 
 
 def of_purpose(purpose: Purpose, facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
-    return tuple(a for a in facts[GRANTS].people if purpose in purposes(a, facts, snapshot))
+    known = Purposes(facts, snapshot)
+    return tuple(a for a in facts[GRANTS].people if purpose in known.of(a))
 
 
 def _minimal(purpose: Purpose, named: str, facts: HostFacts, snapshot: Snapshot) -> Judgement:
     mine = of_purpose(purpose, facts, snapshot)
     if not mine:
         return not_here(f"no account is known to be for {purpose.removeprefix('a ')}{named}")
-    found = [f"{a.name}: {', '.join(sorted(more))}" for a in mine if (more := excess(a, facts, snapshot))]
+    known = Purposes(facts, snapshot)
+    found = [f"{a.name}: {', '.join(sorted(more))}" for a in mine if (more := known.excess(a))]
     return holds(not found, "; ".join(some(found)) or f"{said(mine)}: nothing more", "only what the purpose takes")
 
 
@@ -71,11 +73,11 @@ def definers_by_choice(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     the pieces of SUPER."""
     if facts[OPTIONS].get("password_require_current") is None:
         return not_here("a right of MySQL's")
-    bad = frozenset({"SET_ANY_DEFINER", "ALLOW_NONEXISTENT_DEFINER"})
+    known, bad = Purposes(facts, snapshot), frozenset({"SET_ANY_DEFINER", "ALLOW_NONEXISTENT_DEFINER"})
     found = [
         a.name
         for a in facts[GRANTS].people
-        if facts[GRANTS].everywhere(a) & bad and Purpose.ADMINISTRATOR not in purposes(a, facts, snapshot)
+        if facts[GRANTS].everywhere(a) & bad and Purpose.ADMINISTRATOR not in known.of(a)
     ]
     return holds(not found, ", ".join(some(found)) or "administrators only", "administrators only")
 

@@ -16,7 +16,7 @@ from galvan.model import Fact, Finding, HostFacts, Need, Role, Rung, Scope, Shel
 from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.entry import empty, nameless, remote_roots
 from galvan.tips.hardening.accounts.facts import KEPT, LOCKS, RIGHTS, SAVED, USED, WATCHING, held_at, holdings
-from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, purposes, spared
+from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, Purposes
 from galvan.tips.hardening.accounts.unused import idle, servers, told
 
 TIP = "hardening"
@@ -40,8 +40,9 @@ def to_lock(facts: HostFacts, snapshot: Snapshot) -> tuple[tuple[Account, str], 
         days = snapshot.cluster.policy.hardening.unused_days
         asked += [(a, f"was not used for {days} days") for a in idle(facts, snapshot)]
     found: dict[str, tuple[Account, str]] = {}
+    known = Purposes(facts, snapshot)
     for account, why in asked:
-        if not spared(account, facts, snapshot) and _plain(account.user, account.host):
+        if not known.spare(account) and _plain(account.user, account.host):
             found.setdefault(account.name, (account, why))
     return tuple(found.values())
 
@@ -51,8 +52,9 @@ def to_narrow(facts: HostFacts, snapshot: Snapshot) -> Iterator[Narrowing]:
     are nobody's to take away unasked: what reads them cannot be seen."""
     locked = {account.name for account, _ in to_lock(facts, snapshot)}
     definers = {one.definer for one in defined(facts) if one.as_definer}
+    purposes = Purposes(facts, snapshot)
     for account in facts[GRANTS].people:
-        mine = purposes(account, facts, snapshot)
+        mine = purposes.of(account)
         known = mine & NEEDS.keys()
         if not known or mine & {Purpose.ADMINISTRATOR, Purpose.TRANSFER, Purpose.GALVAN} or account.name in locked:
             continue
@@ -131,36 +133,39 @@ def _narrow(facts: HostFacts, cut: Narrowing) -> Step:
 
 
 def _save(facts: HostFacts, accounts: Iterable[Account]) -> Step:
-    """The file is named after what it holds, so that a run that goes on writes none twice, and a later run another one."""
+    """The file is named after what it holds, so that a run that goes on writes none twice, and a later run another one. It stays: the
+    way back wants it there too."""
     mine = {account.name: account for account in accounts}
     held = repr([(name, account.locked, sorted(holdings(account).items())) for name, account in sorted(mine.items())])
     path = f"{SAVED}/{hashlib.sha256(held.encode()).hexdigest()[:16]}.sql"
     return Step(
-        id=f"{TIP}.accounts-saved", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=KEPT, before={path: None},
-        want={path: "saved"}, do=(_saved(path, list(mine.values())),), undo=(),
+        id=f"{TIP}.accounts-saved", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=KEPT, before={path: "saved"},
+        want={path: "saved"}, do=(_ROOM, _saved(path, list(mine.values()))), undo=(),
         title=f"save {len(mine)} accounts as they are in {path}", scope=Scope.CLUSTER,
     )  # fmt: skip
 
 
 def _saved(path: str, accounts: Sequence[Account]) -> Shell:
     """SHOW CREATE USER as an ALTER USER, then the grants. A password's hash goes from the server into the file, and nowhere else."""
-    parts = [_OPEN]
+    text = sh(_OPEN, path=path).text
     for account in accounts:
-        parts.append(
-            sh(
-                "say {{create}} | sed 's/^CREATE USER /ALTER USER /; s/$/;/' >>{{path}}.new\n"
-                "say {{grants}} | sed 's/$/;/' >>{{path}}.new\n" + ("" if account.locked else "echo {{unlock}} >>{{path}}.new"),
-                create=f"SHOW CREATE USER {_name(account)}", grants=f"SHOW GRANTS FOR {_name(account)}",
-                unlock=f"ALTER USER {_name(account)} ACCOUNT UNLOCK;", path=path,
-            ).text
-        )  # fmt: skip
-    return Shell(sh(parts[0], home=SAVED, path=path).text + "\n".join([*parts[1:], sh(_CLOSE, path=path).text]))
+        text += sh(
+            _ONE + ("" if account.locked else "echo {{unlock}} >>{{path}}.new\n"), create=f"SHOW CREATE USER {_name(account)}",
+            grants=f"SHOW GRANTS FOR {_name(account)}", unlock=f"ALTER USER {_name(account)} ACCOUNT UNLOCK;", path=path,
+        ).text  # fmt: skip
+    lines = len(accounts) + sum(not account.locked for account in accounts)
+    return Shell(text + sh(_CLOSE, path=path, lines=lines).text)
 
 
-_OPEN = """umask 077; mkdir -p {{home}}; chmod 700 {{home}}
+_ROOM = sh("umask 077; mkdir -p {{home}}; chmod 700 {{home}}", home=SAVED)
+_OPEN = """umask 077
 s=; for o in $(my_print_defaults --mysqld 2>/dev/null); do case $o in --socket=*) s=${o#*=};; esac; done
 say() { printf "SET SESSION sql_mode='';%s;\\n" "$1" | $(command -v mariadb || command -v mysql) ${s:+--socket="$s"} --host=localhost \\
   --protocol=socket --default-character-set=utf8mb4 --no-auto-rehash -N -B -r --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
-echo '-- Accounts before Galvan changed them; run it with the server'"'"'s client to give all of it back.' >{{path}}.new
+echo '-- Accounts before Galvan changed them. To give all of it back: mariadb --default-character-set=utf8mb4 <THIS_FILE' >{{path}}.new
 """
-_CLOSE = "\ngrep -q '^ALTER USER ' {{path}}.new || { echo 'the accounts could not be read' >&2; exit 1; }\nsync {{path}}.new; mv {{path}}.new {{path}}"
+_ONE = """say {{create}} | sed 's/^CREATE USER /ALTER USER /; s/$/;/' >>{{path}}.new
+say {{grants}} | sed 's/$/;/' >>{{path}}.new
+"""
+_CLOSE = """[ "$(grep -c '^ALTER USER ' {{path}}.new)" = {{lines}} ] || { echo 'the accounts could not be read' >&2; exit 1; }
+sync {{path}}.new; mv {{path}}.new {{path}}"""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from galvan.cluster.grants import GRANTS, Account, Grants
-from galvan.cluster.logins import serving
+from galvan.cluster.logins import Lodge
 from galvan.model import HostFacts, Role, Snapshot
+from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.facts import CHANGED, LAST, USED, Use
-from galvan.tips.hardening.accounts.purpose import spared
+from galvan.tips.hardening.accounts.purpose import Purposes
 
 
 def servers(snapshot: Snapshot) -> tuple[HostFacts, ...]:
@@ -48,33 +49,44 @@ def _known_for(facts: HostFacts, now: float) -> float:
     return max(float(facts[USED].since), now - logged if logged else 0.0)
 
 
-def uses(account: Account, grants: Grants, server: HostFacts) -> Iterator[Use]:
-    """Logins on a server that were, or may have been, this account's."""
+def uses(grants: Grants, server: HostFacts) -> Mapping[str, list[Use]]:
+    """By account's name: logins on a server that were, or may have been, this account's."""
+    lodge, found = Lodge(grants.accounts), dict[str, list[Use]]()
     for use in server[USED].uses:
-        if account in serving(grants.accounts, use.user, use.client):
-            yield use
+        for account in lodge.serving(use.user, use.client):
+            found.setdefault(account.name, []).append(use)
+    return found
 
 
-def logged(account: Account, grants: Grants, server: HostFacts) -> Iterator[tuple[str, str]]:
-    """Who and when: logins in the audit log that may have been this account's."""
+def logged(grants: Grants, server: HostFacts) -> Mapping[str, dict[str, str]]:
+    """By account's name: who came and when, of what the audit log saw; only a database host's is read."""
+    lodge, found = Lodge(grants.accounts), dict[str, dict[str, str]]()
     for who, when in server[LAST].items() if server.host.role is Role.DATABASE else ():
         user, _, client = who.rpartition("@")
-        if account in serving(grants.accounts, user, "" if client == "localhost" else client):
-            yield who, when
+        for account in lodge.serving(user, "" if client == "localhost" else client) if who != "#since" else ():
+            found.setdefault(account.name, {})[who] = when
+    return found
 
 
 def idle(facts: HostFacts, snapshot: Snapshot) -> tuple[Account, ...]:
     """Unused on every server, and older than the time that is asked about. Ask only where `told` says nothing."""
     since = snapshot.taken_at - snapshot.cluster.policy.hardening.unused_days * 86400
+    seen = {name for server in servers(snapshot) for name in _seen(facts[GRANTS], server, since)}
+    known, definers = Purposes(facts, snapshot), {one.definer for one in defined(facts)}
     return tuple(
         account
         for account in facts[GRANTS].people
         if account.user
-        and not spared(account, facts, snapshot)
+        and account.name not in seen
+        and not account.expired  # then nobody knows how old it is
         and facts[CHANGED].at.get((account.user, account.host), 0) < since
-        and not any(_seen(account, facts[GRANTS], server, since) for server in servers(snapshot))
+        and f"{account.user}@{account.host}" not in definers
+        and not known.spare(account)
     )
 
 
-def _seen(account: Account, grants: Grants, server: HostFacts, since: float) -> bool:
-    return any(uses(account, grants, server)) or any(moment(at) >= since for _, at in logged(account, grants, server))
+def _seen(grants: Grants, server: HostFacts, since: float) -> Iterator[str]:
+    yield from uses(grants, server)
+    for name, mine in logged(grants, server).items():
+        if any(moment(when) >= since for when in mine.values()):
+            yield name
