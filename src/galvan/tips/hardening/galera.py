@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
 from galvan.cluster.health import text
 from galvan.cluster.provider import yes
@@ -140,11 +142,11 @@ def cache_encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(yes(str(seen)), f"gcache.encryption={seen}", "yes")
 
 
-def _each(facts: HostFacts, bad: str, want: str, fault: object) -> Judgement:
+def _each(facts: HostFacts, bad: str, want: str, fault: Callable[[Link], bool]) -> Judgement:
     found: tuple[Link, ...] = links(str(facts[MACHINE].get("links", "")))
     if not found:
         return not_here("this host replicates from nobody beside the cluster")
-    wrong = [link.source for link in found if fault(link)]  # type: ignore[operator]
+    wrong = [link.source for link in found if fault(link)]
     return holds(
         not wrong,
         f"{bad}: {', '.join(wrong)}" if wrong else f"{', '.join(link.source for link in found)}: {want}",
