@@ -116,10 +116,9 @@ def catch_up(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if said := alone(facts):
         return said
     status = facts[STATUS]
-    uptime = float(text(status, "Uptime"))
-    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / max(
-        uptime, 1.0
-    )
+    if (uptime := float(text(status, "Uptime"))) < ROOM:
+        return not_here(f"the server counts since {uptime:.0f} s, too short a time to go by")
+    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / uptime
     cache = text(facts[VARIABLES], "provider.gcache.size")
     seconds = size(cache) / rate if rate else float("inf")
     kept = "all that is written" if seconds == float("inf") else f"what is written in {seconds:.0f} s"
