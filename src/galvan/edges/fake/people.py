@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from galvan.edges.fake import Fake
 
 _ALL = "18446744073709551615"
+_BACKUP = "1048896"  # RELOAD, PROCESS, BINLOG MONITOR
 _ACCOUNTS = (
     ("app", "10.0.0.%", "0", "ed25519", "set"), ("clustercheck", "localhost", "0", "unix_socket", "none"),
-    ("mysql", "localhost", _ALL, "unix_socket", "none"), ("root", "localhost", _ALL, "unix_socket", "none"),
+    ("mysql", "localhost", _BACKUP, "unix_socket", "none"), ("root", "localhost", _ALL, "unix_socket", "none"),
 )  # fmt: skip
 
 
