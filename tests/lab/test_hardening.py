@@ -88,14 +88,11 @@ def test_what_was_open_is_shut_and_seen_to_be(hardener: Operator) -> None:
 
 
 def test_the_audit_log_holds_who_knocked_and_what_was_changed(hardener: Operator) -> None:
-    lab.execute(
-        "db1",
-        "mariadb -e \"CREATE TABLE galvan_probe_none.t (a INT)\" 2>/dev/null; mariadb -e 'CREATE DATABASE noted; DROP DATABASE noted'",
-    )
+    lab.execute("db1", "mariadb -e 'CREATE DATABASE noted; DROP DATABASE noted'")
     log = lab.execute("db1", "cat /var/log/mysql/server_audit.log")
     assert "CREATE DATABASE noted" in log
     assert "FAILED_CONNECT" in log
-    assert lab.execute("db1", "mariadb -e \"UNINSTALL SONAME 'server_audit'\" 2>&1; true").startswith("ERROR 1702")
+    assert "ERROR 1702" in lab.execute("db1", "mariadb -e \"UNINSTALL SONAME 'server_audit'\" 2>&1; true")
 
 
 def test_the_rollback_restores_everything(

@@ -108,7 +108,7 @@ def apply(words: Words, out: Output, desk: desks.Desk) -> int:
     run = new_run()
     out.event(run, f"run {run} of {desk.cluster.name} begins")
     ended = asyncio.run(carry(desk, made, orders, out.event, run, _asking(words)))
-    return _ended(out, ended)
+    return finish(out, ended)
 
 
 def _check(words: Words, out: Output, desk: desks.Desk, made: Plan, orders: Orders) -> int:
@@ -169,7 +169,7 @@ def agreed(words: Words, cluster: str) -> bool:
     return False
 
 
-def _ended(out: Output, ended: Ended) -> int:
+def finish(out: Output, ended: Ended) -> int:
     if out.json:
         out.document(
             shapes.run(
@@ -203,7 +203,7 @@ def resume(words: Words, out: Output, desk: desks.Desk) -> int:
         "outside": words.outside_window,
     }  # fmt: skip
     changed = {name: value for name, value in given.items() if value not in (None, [], False)}
-    return _ended(out, asyncio.run(carry(desk, words.run, out.event, changed, _asking(words))))
+    return finish(out, asyncio.run(carry(desk, words.run, out.event, changed, _asking(words))))
 
 
 def rollback(words: Words, out: Output, desk: desks.Desk) -> int:
@@ -217,7 +217,7 @@ def rollback(words: Words, out: Output, desk: desks.Desk) -> int:
         out.line(text.outage(back.outage))
     if not words.auto_approve and not agreed(words, desk.cluster.name):
         return GATE
-    return _ended(out, asyncio.run(carry(desk, run, back, out.event, words.allow_outage)))
+    return finish(out, asyncio.run(carry(desk, run, back, out.event, words.allow_outage)))
 
 
 def runs(words: Words, out: Output, desk: desks.Desk) -> int:

@@ -254,7 +254,12 @@ def _lb(parser: argparse.ArgumentParser) -> None:
 
 
 def _rotate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("at-rest-key",), help="of which kind the new secret is")
+    parser.add_argument("what", choices=("at-rest-key", "sst-secret"), help="of which kind the new secret is")
+    parser.add_argument(
+        "--secret",
+        metavar="REF",
+        help="sst-secret: this password (file:/PATH, env:NAME) instead of one that is made on a host",
+    )
     parser.add_argument("--auto-approve", action="store_true", help="do not ask")
     _running(parser)
 
@@ -272,7 +277,7 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "checks": ("list the checks", _nothing),
     "explain": ("explain a check", _explain),
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
-    "rotate": ("a new key of encryption at rest: on every member first, then in use", _rotate),
+    "rotate": ("a new key of encryption at rest, or a new password for state transfers", _rotate),
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),

@@ -126,6 +126,6 @@ _ORACLE_8 = (
     "SELECT 'role', TO_USER, TO_HOST, FROM_USER, FROM_HOST, WITH_ADMIN_OPTION, '' FROM mysql.role_edges",
 )
 STATEMENT = (
-    f"/*M! {_UNION.join(_MARIADB)} */ /*!50706 {_UNION.join(_ORACLE)} */ /*!80000 {_UNION}{_UNION.join(_ORACLE_8)} */"
-    f"{_UNION}{_UNION.join(_SHARED)} ORDER BY 2, 3, 1, 4, 5, 6, 7"
+    f"{_UNION.join(_SHARED)} /*M! {_UNION}{_UNION.join(_MARIADB)} */ /*!50706 {_UNION}{_UNION.join(_ORACLE)} */ "
+    f"/*!80000 {_UNION}{_UNION.join(_ORACLE_8)} */ ORDER BY 2, 3, 1, 4, 5, 6, 7"
 )

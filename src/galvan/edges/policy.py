@@ -236,6 +236,8 @@ def _transfers(field: Field) -> Transfers:
         values["method"] = said["method"].one_of("rsync", "mariabackup", "secure_rsync")
     if "also" in said:
         values["also"] = tuple(item.text(_METHOD, "backup") for item in said["also"].items())
+    if "account" in said:
+        values["account"] = said["account"].one_of("socket", "password")
     if "older_scripts" in said:
         values["older_scripts"] = said["older_scripts"].typed("bool")
     return Transfers(**values)

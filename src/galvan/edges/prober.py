@@ -13,7 +13,7 @@ from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
-from galvan.edges import asking, ondisk, witness
+from galvan.edges import asking, ondisk, rummage, witness
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
@@ -30,6 +30,7 @@ from galvan.model import (
     Outcome,
     Question,
     Role,
+    Rummage,
     Runnable,
     Scan,
     SecretRef,
@@ -78,6 +79,8 @@ class SshProber:
             return ondisk.answer(await self._run(attempt.host, ondisk.script(attempt, SCHEMA)))
         if isinstance(attempt, Transfer):
             return await self._transfer(attempt)
+        if isinstance(attempt, Rummage):
+            return await self._rummage(attempt)
         if isinstance(attempt, Runnable):
             return await self._runnable(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
@@ -143,6 +146,12 @@ class SshProber:
     async def _question(self, asked: Question) -> Trial:
         try:
             return asking.answer(asked, await self._run(asked.host, asking.script(asked)))
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+
+    async def _rummage(self, asked: Rummage) -> Trial:
+        try:
+            return rummage.answer(asked, *await self._ssh.exec(self._host(asked.host), rummage.script(asked), 30.0))
         except Unreadable as why:
             return Trial(Outcome.DEAD, str(why))
 

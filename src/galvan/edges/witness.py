@@ -5,7 +5,7 @@ The secret is looked for where it is known, on its own host; what comes back say
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from galvan.cluster.quote import sh
@@ -35,10 +35,12 @@ while [ -e {{flag}} ] && [ "$(date +%s)" -lt $end ]; do
 done
 rm -f {{flag}}
 log=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--log[-_]error=//p' | tail -n 1)
-[ -z "$s" ] || { journalctl --since "@$began" -o cat --no-pager; [ ! -f "$log" ] || tail -c 4194304 "$log"; } 2>/dev/null |
-  grep -qF -f /dev/fd/3 3<<@known && note 'shown log'
+if [ -n "$s" ]; then
+  { journalctl --since "@$began" -o cat --no-pager; [ ! -f "$log" ] || tail -c 4194304 "$log"; } 2>/dev/null |
+    grep -qF -f /dev/fd/3 3<<@known && note 'shown log'
 $s
 @known
+fi
 printf '%s' "$all"; [ -z "$s" ] || echo secret; echo "times $times"
 """
 _TAP = r"""
@@ -87,21 +89,28 @@ def judged(asked: Transfer, recorded: Recorded) -> Trial:
 
 def _processes(looks: Mapping[str, str]) -> Trial:
     """
-    >>> _processes({"db1": "shown environ of wsrep_sst_maria\\nsecret\\ntimes 9\\n", "db2": "times 8\\n"}).seen
-    'the secret stands in environ of wsrep_sst_maria on db1'
+    >>> _processes({"db1": "shown environ of bash\\nshown environ of socat\\nsecret\\ntimes 9\\n", "db2": "times 8\\n"}).seen
+    'the secret stands in the environ of bash, socat on db1'
     """
     lines = {host: said.splitlines() for host, said in looks.items()}
-    shown = [
-        f"{line.removeprefix('shown ')} on {host}"
-        for host, said in lines.items()
-        for line in said
-        if line.startswith("shown ")
-    ]
-    if shown:
-        return Trial(Outcome.CLEAR, f"the secret stands in {', '.join(shown)}")
+    if shown := [said for host, mine in lines.items() for said in _found(host, mine)]:
+        return Trial(Outcome.CLEAR, f"the secret stands in {'; '.join(shown)}")
     times = {host: int(line.split()[1]) for host, said in lines.items() for line in said if line.startswith("times ")}
     at_work = {host: count for host, count in times.items() if count}
     if len(at_work) < 2:
         return Trial(Outcome.DEAD, f"the transfer's processes were seen on {', '.join(at_work) or 'no host'} only")
     what = "the secret was looked for" if any("secret" in said for said in lines.values()) else "there is no secret"
     return Trial(Outcome.MATCHES, f"{what}: {', '.join(f'{count} looks on {host}' for host, count in at_work.items())}")
+
+
+def _found(host: str, lines: Sequence[str]) -> Iterator[str]:
+    kinds: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("shown "):
+            kind, _, whose = line.removeprefix("shown ").partition(" of ")
+            kinds.setdefault(kind, []).append(whose)
+    for kind, names in kinds.items():
+        of = (
+            f" of {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}" if any(names) else ""
+        )
+        yield f"the {kind}{of} on {host}"

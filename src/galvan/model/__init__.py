@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         Proof,
         Question,
         Result,
+        Rummage,
         Runnable,
         Scan,
         Served,
@@ -171,6 +172,7 @@ __all__ = [
     "Risk",
     "Role",
     "Rung",
+    "Rummage",
     "Runnable",
     "Scan",
     "Scope",
@@ -214,7 +216,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Control Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Runnable Scan Served Transfer Trial Weight weigh",
+    "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Rummage Runnable Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

@@ -180,6 +180,7 @@ class Transfers:
     method: str = ""  # rsync, mariabackup or secure_rsync (Galvan's own script); empty: as it is
     also: tuple[str, ...] = ()  # methods that a donor goes on serving beside the one in use
     older_scripts: bool = False  # scripts that fall back to clear text without a word are taken by name
+    account: str = "socket"  # how transfers log in at the donor: without a password, or by one (password)
 
 
 @dataclass(frozen=True, slots=True)

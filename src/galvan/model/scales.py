@@ -55,17 +55,19 @@ class Stage(IntEnum):
     TRANSFER = 58  # state transfers turn to TLS on all hosts at once: there is no way to speak both
     METHODS = 59  # what no transfer needs is no longer run for whoever asks for it
     HAND_OUT = 60  # applications receive what they need to go the new way
+    SST_ACCOUNT = 62  # state transfers log in with an account of their own
     ACCOUNTS = 70  # REQUIRE SSL: once, replicated
     REFUSE = 80  # require_secure_transport, host by host
     OLD_DOOR = 82  # the balancer's old way in is closed
     PROTECT = 84  # statements that nobody learnt are refused at the balancer
+    OLD_ACCOUNT = 86  # with which transfers logged in before: locked once the new one has proven itself
     SHUT = 90  # what no rule lets in is dropped, host by host
 
     @property
     def phase(self) -> Phase:
         if self <= Stage.PREPARE or self is Stage.FIRST_RESTART:
             return Phase.WIDEN
-        return Phase.SWITCH if self is Stage.HAND_OUT else Phase.NARROW
+        return Phase.SWITCH if self in (Stage.HAND_OUT, Stage.SST_ACCOUNT) else Phase.NARROW
 
     def at(self, host: str) -> str:
         """The name of this stage's wave on a host; kept files lie under it."""

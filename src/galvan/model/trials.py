@@ -115,12 +115,14 @@ class Question:
     """A statement at the server of `host`, as an administrator would type it there. It changes nothing even where it is let through.
 
     REFUSED by an error of `refusals`; let in also by an error of `through`, which only comes to whom no refusal stopped.
+    `as_transfer`: with the account that state transfers use, as the server's own system user.
     """
 
     host: str
     statement: str
     refusals: frozenset[int]
     through: frozenset[int] = frozenset()
+    as_transfer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,15 @@ class Transfer:
     ask: str
     marker: str = ""
     user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rummage:
+    """Does somebody who has no rights on the host find the secret of transfers, in its option files, processes or logs? ACCEPTED where he
+    does. `living`: does he see any option file at all?"""
+
+    host: str
+    living: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,7 @@ Attempt: TypeAlias = (
     | Noted
     | OnDisk
     | Transfer
+    | Rummage
     | Runnable
 )
 

@@ -35,9 +35,10 @@ class Person:
 def stock() -> list[Person]:
     """Every member has the same: what changes them is replicated."""
     everything = {"SUPER", "CREATE USER", "SELECT", "GRANT OPTION"}
+    copies = {"RELOAD", "PROCESS", "BINLOG MONITOR"}  # what a state transfer needs, and no more
     return [
         Person("app", "10.0.0.%"), Person("clustercheck", "localhost", "unix_socket", "none"),
-        Person("mysql", "localhost", "unix_socket", "none", everything), Person("root", "localhost", "unix_socket", "none", everything),
+        Person("mysql", "localhost", "unix_socket", "none", copies), Person("root", "localhost", "unix_socket", "none", everything),
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from galvan.cluster import optionfile
+from galvan.edges.fake import transfer_account
 from galvan.edges.fake.machines import Machine
 from galvan.model import NotHealed
 
@@ -64,4 +65,5 @@ def wait(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 OTHERS: Mapping[str, Callable[[Fake, Machine], str]] = {
     "sst.scripts": print_scripts, "sst.methods": print_scripts, "sst.tools": lambda fake, machine: _TOOLS,
+    **transfer_account.OTHERS,
 }  # fmt: skip

@@ -23,6 +23,7 @@ from galvan.model import (
     OnDisk,
     Outcome,
     Question,
+    Rummage,
     Runnable,
     Scan,
     SecretRef,
@@ -102,6 +103,6 @@ class Wire:
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
         if isinstance(attempt, Noted):
             return await noted.noted(self._dialer, vantage, attempt, self._run, self._dial)
-        if isinstance(attempt, Listening | OnDisk | Question | Runnable | Transfer):
+        if isinstance(attempt, Listening | OnDisk | Question | Rummage | Runnable | Transfer):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)

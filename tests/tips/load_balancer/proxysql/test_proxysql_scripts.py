@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from proxysql_grammar import check
 
+from galvan.cluster import sealed
 from galvan.cluster.proxysql import OWN, WAY_IN
 from galvan.edges.actions import seal
 from galvan.model import Sealed, Shell
@@ -91,7 +92,7 @@ def test_the_monitor_gets_a_name_and_its_password(place: Place) -> None:
 
 def sealed_for(place: Place, what: str, path: str) -> None:
     """As the edge does it: made here, sealed there, written here."""
-    assert place.run(users.OWN_KEY.text).returncode == 0
+    assert place.run(sealed.OWN_KEY.text).returncode == 0
     certificate = (place.folder / "sealed" / "cert.pem").read_text()
     assert (place.folder / "sealed" / "key.pem").stat().st_mode & 0o077 == 0
     message = subprocess.run(
@@ -126,9 +127,9 @@ def test_a_message_of_another_form_says_nothing(place: Place, what: str) -> None
 
 def test_a_key_made_once_stays(place: Place) -> None:
     for _ in range(2):
-        assert place.run(users.OWN_KEY.text).returncode == 0
+        assert place.run(sealed.OWN_KEY.text).returncode == 0
     first = (place.folder / "sealed" / "cert.pem").read_text()
-    assert place.run(users.OWN_KEY.text).returncode == 0
+    assert place.run(sealed.OWN_KEY.text).returncode == 0
     assert (place.folder / "sealed" / "cert.pem").read_text() == first
 
 

@@ -36,7 +36,8 @@ def tables(output: str) -> State:
         "tables": ends.get(True, "mixed") if unopened == "0" else "mixed", "count": count, "encrypted": done, "begun": begun,
         "clear": clear, "keys": keys, "plugin": plugin, "threads": threads, "setting": setting, "unopened": names,
         "progress": f"{encrypted} of {size} MB, {done} of {count} tablespaces are encrypted"
-        + (f", {unopened} were not opened yet" if unopened != "0" else ""),
+        + (f", {unopened} were not opened yet" if unopened != "0" else "")
+        + (f"; left: {clear}" if 0 < int(count) - int(done) <= 4 and int(done) else ""),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from galvan.cluster import sealed
 from galvan.cluster.facts import REQUIREMENTS, Account
 from galvan.cluster.proxysql import ACCOUNT, OWN, feed, settled
 from galvan.cluster.quote import proxysql, sh
@@ -42,7 +43,7 @@ def monitor(facts: HostFacts, member: HostFacts) -> Iterator[Step]:
         first, host = users.put_monitor(facts.host.name), member.host.name
         yield Step(
             id=f"{TIP}.proxysql-monitor-account-{facts.host.name}@{host}", tip=TIP, host=host, stage=Stage.HEALTH, read=REQUIREMENTS,
-            before={name: seen}, want={name: "NONE"}, do=(users.OWN_KEY, first, users.make_monitor(address)),
+            before={name: seen}, want={name: "NONE"}, do=(sealed.OWN_KEY, first, users.make_monitor(address)),
             undo=(users.drop_monitor(address), RestoreFile(first.path, Stage.HEALTH.at(host))),
             title=f"an account {name} that may only look", scope=Scope.CLUSTER,
         )  # fmt: skip
@@ -71,7 +72,7 @@ def carry_users(facts: HostFacts, member: HostFacts, accounts: Sequence[Account]
     yield from _step(
         facts, state, Stage.DOOR, "users", want, rows, sql.USERS, users.take_hashes(groups.writer),
         f"let in {', '.join(account.user for account in moved)} with the hashes that {member.host.name} keeps",
-        first=(users.OWN_KEY, put), last_undo=(RestoreFile(put.path, Stage.DOOR.at(facts.host.name)),),
+        first=(sealed.OWN_KEY, put), last_undo=(RestoreFile(put.path, Stage.DOOR.at(facts.host.name)),),
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from galvan.cluster.facts import Account
 from galvan.cluster.quote import literal, sh, sql
+from galvan.cluster.sealed import CERTIFICATE, opened
 from galvan.model import PutFile, Sealed, Shell, Sql
 from galvan.tips.load_balancer.proxysql.sql import COMMENT, MYSQL_VARIABLES, USERS, variables
 
-SEALED = "/etc/galvan/sealed"
 HASHES = "/etc/galvan/proxysql/users.sealed"
 MONITOR = "galvan_monitor"
 MONITOR_HASH = "/etc/galvan/proxysql/monitor.sealed"
@@ -23,21 +23,12 @@ STRANGERS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.s
 """No application's: they have no business at a balancer."""
 _NATIVE, _SHA2 = "mysql_native_password", "caching_sha2_password"
 
-OWN_KEY = Shell(
-    f"d={SEALED}\n"
-    "[ ! -e $d/cert.pem ] || exit 0\n"
-    "(umask 022; mkdir -p ${d%/*})\nmkdir -p -m 700 $d\n"
-    "openssl req -x509 -newkey rsa:3072 -sha256 -nodes -subj /CN=galvan -days 3650 -keyout $d/key.part -out $d/cert.part 2>/dev/null\n"
-    "mv $d/key.part $d/key.pem\nmv $d/cert.part $d/cert.pem"
-)
-"""For what is sealed for this host, and for nothing else."""
 _CLIENT = r"""IFS='
 '; set -f; s=
 for o in $(my_print_defaults --mysqld 2>/dev/null); do case $o in --socket=*) s=${o#*=} ;; esac; done
 set +f; unset IFS
 server() { $(command -v mariadb || command -v mysql) ${s:+--socket="$s"} --host=localhost --protocol=socket --no-auto-rehash -N -B --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
 """
-_OPEN = "openssl cms -decrypt -inform PEM -in {{message}} -recip {{cert}} -inkey {{key}}"
 
 
 def carried(accounts: Iterable[Account], address: str, sha2: bool) -> Iterator[Account]:
@@ -85,7 +76,7 @@ def put_hashes(source: str, accounts: Sequence[Account]) -> PutFile:
     pairs = ", ".join(f"({literal(account.user)}, {literal(account.host)})" for account in accounts)
     asked = _HASHES.replace("<pairs>", pairs)
     script = _CLIENT + "server <<'@asked'\nSET SESSION sql_mode='';\n" + asked + ";\n@asked"
-    return PutFile(HASHES, Sealed(source, Shell(script), f"{SEALED}/cert.pem"), 0o600)
+    return PutFile(HASHES, Sealed(source, Shell(script), CERTIFICATE), 0o600)
 
 
 _HASHES = (
@@ -106,11 +97,7 @@ def statements(hostgroup: int) -> str:
 def take_hashes(hostgroup: int) -> str:
     """A user that is new is led to `hostgroup`; one that is known gets the hash in place of what stood there."""
     tail = "".join(f"echo '{statement};'\n" for statement in USERS)
-    return f"opened=$({_opened(HASHES)})\nsaid=$(printf '%s\\n' \"$opened\" | {statements(hostgroup)})\n{{ printf '%s\\n' \"$said\"\n{tail}}} | admin\n"
-
-
-def _opened(message: str) -> str:
-    return sh(_OPEN, message=message, cert=f"{SEALED}/cert.pem", key=f"{SEALED}/key.pem").text
+    return f"opened=$({opened(HASHES)})\nsaid=$(printf '%s\\n' \"$opened\" | {statements(hostgroup)})\n{{ printf '%s\\n' \"$said\"\n{tail}}} | admin\n"
 
 
 def put_monitor(balancer: str) -> PutFile:
@@ -120,7 +107,7 @@ def put_monitor(balancer: str) -> PutFile:
         "tr -d '\\n' <$f | openssl dgst -sha1 -binary | openssl dgst -sha1 -r | cut -d' ' -f1 | tr a-f A-F",
         file=MONITOR_PASSWORD,
     )
-    return PutFile(MONITOR_HASH, Sealed(balancer, made, f"{SEALED}/cert.pem"), 0o600)
+    return PutFile(MONITOR_HASH, Sealed(balancer, made, CERTIFICATE), 0o600)
 
 
 def make_monitor(address: str) -> Shell:
@@ -135,7 +122,7 @@ def make_monitor(address: str) -> Shell:
     ]
     printed = "".join(sh('printf {{line}} "$hash" "$hash"\n', line=_doubled(line) + ";\\n").text for line in lines)
     return Shell(
-        f"hash=$({_opened(MONITOR_HASH)})\n"
+        f"hash=$({opened(MONITOR_HASH)})\n"
         "case $hash in *[!0-9A-F]*|'') echo 'what was sealed is no hash' >&2; exit 1 ;; esac\n"
         + _CLIENT
         + "{ echo \"SET SESSION sql_mode='';\"\n"
