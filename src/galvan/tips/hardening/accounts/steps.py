@@ -79,21 +79,22 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         return
     first = snapshot.having(Role.DATABASE)[0]
     locks, cuts = to_lock(first, snapshot), tuple(to_narrow(first, snapshot))
-    if locks and snapshot.cluster.policy.watch_clients:
-        yield from _watched(snapshot)
     if to < Rung.ENFORCED or not (locks or cuts):
         return
+    if locks and snapshot.cluster.policy.watch_clients:
+        yield from _watched(snapshot)
     changes = [_lock(first, account, why) for account, why in locks] + [_narrow(first, cut) for cut in cuts]
     yield _save(first, [a for a, _ in locks] + [cut.account for cut in cuts], changes)
     yield from changes
 
 
 def _watched(snapshot: Snapshot) -> Iterator[Step]:
-    """A lock waits until nobody comes in; logins between two looks are counted by the server, where one of its counters runs."""
+    """A lock waits until nobody comes in; logins between two looks are counted by the server, where one of its counters runs. After
+    the restarts, which would switch it off again."""
     for facts in servers(snapshot):
         if not facts[USED].counts and facts.host.role is Role.DATABASE:
             yield Step(
-                id=f"{TIP}.count-logins@{facts.host.name}", tip=TIP, host=facts.host.name, stage=Stage.PREPARE, read=WATCHING,
+                id=f"{TIP}.count-logins@{facts.host.name}", tip=TIP, host=facts.host.name, stage=Stage.HAND_OUT, read=WATCHING,
                 before={"userstat": "OFF"}, want={"userstat": "ON"}, do=(Sql("SET GLOBAL userstat = ON"),),
                 undo=(Sql("SET GLOBAL userstat = OFF"),), title="count logins until the next restart (userstat)",
             )  # fmt: skip
