@@ -165,6 +165,13 @@ def test_a_risk_is_accepted_until_a_day_of_the_calendar(tmp_path: Path, until: s
         load(file)
 
 
+def test_which_accounts_are_there_for_what(tmp_path: Path) -> None:
+    said = "hardening: {administrators: [ann, \"'dba'@'10.0.9.%'\"], applications: [shop], unused_days: 0}"
+    assert policy(tmp_path, said).hardening == Hardening(  # type: ignore[attr-defined]
+        administrators=("ann", "'dba'@'10.0.9.%'"), applications=("shop",), unused_days=0
+    )
+
+
 def test_what_hardening_is_asked_for(tmp_path: Path) -> None:
     said = "hardening: {audit: syslog, audit_exclude: [galvan-health, clustercheck], password_length: 16, password_errors: 100, fips: true}"
     assert policy(tmp_path, said).hardening == Hardening(  # type: ignore[attr-defined]

@@ -100,7 +100,7 @@ def test_a_reader_has_no_way_to_act() -> None:
 def test_no_known_statement_changes_anything() -> None:
     for fact in ALL_FACTS:
         if isinstance(fact.query, Sql):
-            assert fact.query.text.startswith(("SELECT ", "SHOW GLOBAL "))
+            assert fact.query.text.removeprefix("/*M! ").startswith(("SELECT ", "SHOW GLOBAL "))
             first = fact.query.text.upper().split("RLIKE")[0]
             assert not any(first.startswith(word) or f"; {word}" in first for word in WRITES)
             assert ";" not in fact.query.text

@@ -20,8 +20,10 @@ OPEN_FINDINGS = {
 """What is found on the insecure lab of what Galvan mends itself, in its own rooms."""
 
 CANNOT_FAIL = {
-    "hardening.at-rest-table": "the policy of this test asks for no encryption at rest",
+    "hardening.no-nameless-login": "the lab has no account without a name: insecure as it is, MariaDB's installer makes none any more",
+    "hardening.no-empty-root": "root logs in over the socket only, on the insecure lab too",
 }
+"""Proofs that do not come back FAIL on the insecure lab, each with its reason."""
 MODES = "stat -c '%a %U:%G %n' /var/lib/mysql /etc/mysql /etc/mysql/* /etc/mysql/*/* /var/log/mysql /var/lib/mysql-files 2>/dev/null; true"
 VARIABLES = (
     "mariadb -N -B -e \"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('local_infile', 'sql_mode', 'secure_file_priv', 'have_symlink', "
@@ -61,7 +63,7 @@ def test_the_audit_finds_what_a_dba_would(hardener: Operator, untouched: object)
 def test_every_proof_fails_on_the_insecure_lab(hardener: Operator) -> None:
     seen = hardener.json("verify", code=3)
     wrong = {p["id"]: (p["verdict"], p["seen"]) for p in seen["proofs"] if p["verdict"] != "fail"}
-    assert {id.split("@")[0] for id in wrong} <= set(CANNOT_FAIL), wrong
+    assert {id.split("@")[0] for id in wrong} == set(CANNOT_FAIL), wrong
 
 
 def test_apply_costs_one_restart_and_no_transaction(hardener: Operator, untouched: object) -> None:
@@ -86,14 +88,11 @@ def test_what_was_open_is_shut_and_seen_to_be(hardener: Operator) -> None:
 
 
 def test_the_audit_log_holds_who_knocked_and_what_was_changed(hardener: Operator) -> None:
-    lab.execute(
-        "db1",
-        "mariadb -e \"CREATE TABLE galvan_probe_none.t (a INT)\" 2>/dev/null; mariadb -e 'CREATE DATABASE noted; DROP DATABASE noted'",
-    )
+    lab.execute("db1", "mariadb -e 'CREATE DATABASE noted; DROP DATABASE noted'")
     log = lab.execute("db1", "cat /var/log/mysql/server_audit.log")
     assert "CREATE DATABASE noted" in log
     assert "FAILED_CONNECT" in log
-    assert lab.execute("db1", "mariadb -e \"UNINSTALL SONAME 'server_audit'\" 2>&1; true").startswith("ERROR 1702")
+    assert "ERROR 1702" in lab.execute("db1", "mariadb -e \"UNINSTALL SONAME 'server_audit'\" 2>&1; true")
 
 
 def test_the_rollback_restores_everything(

@@ -13,7 +13,7 @@ import pytest
 
 from galvan import lab
 from galvan.edges.wire import OperatorDialer, Wire
-from galvan.lab import balancer, books, galera, hosts, images, topology
+from galvan.lab import balancer, books, debian, galera, hosts, topology
 from galvan.lab.paths import called
 from galvan.lab.podman import container
 from galvan.model import Attempt, GroupHello, Login, Outcome, SecretRef, Trial, Unreadable
@@ -185,13 +185,13 @@ def test_a_machines_sources_are_turned_to_another_release() -> None:
         "Types: deb\n# kept: no\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n"
         "\nTypes: deb\nURIs: http://other.example/\nSuites: nodistro\nComponents: main\n"
     )
-    turned = images.deb822("bookworm", "trixie", [text])
+    turned = debian.deb822("bookworm", "trixie", [text])
     assert "Suites: trixie trixie-updates" in turned
     assert "nodistro" not in turned
     lines = (
         "deb [signed-by=/k] http://m.example/debian bookworm-security main\n# deb x\ndeb http://o.example stable main\n"
     )
-    assert images.one_line("bookworm", "trixie", [lines]) == (
+    assert debian.one_line("bookworm", "trixie", [lines]) == (
         "deb [signed-by=/k] http://m.example/debian trixie-security main\n"
     )
 

@@ -13,7 +13,8 @@ from practice_cases import snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
 from galvan.cluster.logins import Lodge
-from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict
+from galvan.cluster.order import invert
+from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict, remaining
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
 from galvan.tips.hardening.accounts.steps import to_lock
@@ -94,6 +95,12 @@ def test_what_is_done_and_how_it_is_undone() -> None:
     )
 
 
+def test_the_saved_statements_stay_on_the_way_back() -> None:
+    (save,) = [step for step in mended(seen(hardening=POLICY)) if step.id == "hardening.accounts-saved"]
+    assert remaining(save, {}) == dict(save.want)
+    assert remaining(invert(save), dict(save.want)) == {}
+
+
 def test_without_a_purpose_nothing_is_taken_away() -> None:
     assert not [text for text in statements(mended(seen())) if text.startswith("REVOKE")]
 
@@ -166,6 +173,13 @@ def test_whom_a_lock_would_shut_out_is_named() -> None:
     assert found["root@10.8.0.5"].evidence == "the audit log saw it last at 20261120 03:00:00"
     assert not any(settled(hurt, snapshot) for hurt in found.values())
     assert all(settled(hurt, seen("accounts-mended")) for hurt in found.values())
+
+
+def test_who_loses_a_right_is_named_in_the_plan_and_holds_nothing_up() -> None:
+    said = {hurt.who: hurt.what for hurt in impact(seen(hardening=POLICY), None)}
+    assert said["'feeder'@'10.8.%'"] == "would lose SUPER on *.*"
+    counted = {db: {"hardening.used": "server\t60\t1\t0\t0\n"} for db in ("db1", "db2")}
+    assert list(impact(seen(hardening=POLICY, output=counted), seen())) == []
 
 
 def test_a_server_that_does_not_count_cannot_say_who_is_hurt() -> None:

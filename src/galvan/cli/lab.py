@@ -21,6 +21,7 @@ def lab(words: argparse.Namespace) -> int:
                 odd=words.odd,
                 arbitrator=words.arbitrator,
                 firewall=words.firewall,
+                guests=words.guests,
             )
         case "down":
             practice.down(purge=words.purge)

@@ -8,7 +8,7 @@ import argparse
 def practice(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=type(parser))
     up = what.add_parser("up", help="boot it, as insecure as the seed's reader is")
-    up.add_argument("--nodes", type=int, default=3)
+    up.add_argument("--nodes", type=int, help="database hosts: 3 unless told, 2 of guests")
     up.add_argument(
         "--release", default="bookworm", metavar="R[,R…]", help="bookworm or trixie; by commas: host by host"
     )
@@ -23,6 +23,11 @@ def practice(parser: argparse.ArgumentParser) -> None:
         metavar="F[,F…]",
         help="nftables, iptables, legacy, firewalld or ufw at work on the database hosts",
     )
+    guests = up.add_mutually_exclusive_group()
+    guests.set_defaults(guests="")
+    for guard, name in (("selinux", "SELinux"), ("apparmor", "AppArmor")):
+        said = f"database hosts as emulated guests with a kernel of their own and {name}"
+        guests.add_argument(f"--{guard}", dest="guests", action="store_const", const=guard, help=said)
     down = what.add_parser("down", help="take it away")
     down.add_argument("--purge", action="store_true", help="the images too")
     what.add_parser("reset", help="fresh hosts with the same options")

@@ -101,12 +101,11 @@ _SHARED = (
     "SELECT 'proxy', User, Host, Proxied_user, Proxied_host, With_grant, '' FROM mysql.proxies_priv",
     "SELECT 'asker', CURRENT_USER(), '', '', '', '', ''",
 )
-_MARIADB = (  # one such comment inside another would end it where the server reads both
+_MARIADB = (  # no column that only mariadb-upgrade adds: in mid-upgrade a new server runs on an old one's tables
     f"SELECT 'account', User, Host, {_json('is_role')}, {_json('account_locked')}, "
     f"JSON_VALUE(Priv, '$.password_last_changed') <=> '0', {_json('ssl_type')} FROM mysql.global_priv",
     f"SELECT 'access', User, Host, {_json('access')}, {_json('version_id')}, '', '' FROM mysql.global_priv",
-    f"SELECT 'schema', User, Host, Db, '', '', CONCAT_WS(',', {_named((*_SCHEMA, ('Delete_history', 'DELETE HISTORY')))}"
-    " */ /*M!110300 , IF(Show_create_routine_priv = 'Y', 'SHOW CREATE ROUTINE', NULL) */ /*M! ) FROM mysql.db",
+    f"SELECT 'schema', User, Host, Db, '', '', CONCAT_WS(',', {_named((*_SCHEMA, ('Delete_history', 'DELETE HISTORY')))}) FROM mysql.db",
     "SELECT 'role', User, Host, Role, '', Admin_option, '' FROM mysql.roles_mapping",
     _ways(
         _alternative("", _PERSON),

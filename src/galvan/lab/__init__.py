@@ -34,7 +34,7 @@ __all__ = [
 
 
 def up(
-    nodes: int = 3,
+    nodes: int | None = None,
     release: str = "bookworm",
     sst: str = "mariabackup",
     multi_writer: bool = False,
@@ -44,11 +44,14 @@ def up(
     odd: bool = False,
     arbitrator: bool = False,
     firewall: str = "",
+    guests: str = "",
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else.
-    `firewall`: what is in charge on the database hosts, one word or one for each host by commas."""
+    `firewall`: what is in charge on the database hosts, one word or one for each host by commas.
+    `guests`: the database hosts have kernels of their own, guarded by `selinux` or `apparmor`; two of them unless told."""
     subnet = subnet or own_subnet(ipv6)
-    return lifecycle.up(Options(nodes, release, sst, multi_writer, subnet, odd, arbitrator, firewall), say)
+    members = nodes or (2 if guests else 3)
+    return lifecycle.up(Options(members, release, sst, multi_writer, subnet, odd, arbitrator, firewall, guests), say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

@@ -26,7 +26,7 @@ defaults
     timeout connect 5s
     timeout client 10m
     timeout server 10m
-    timeout check 10s
+    timeout check {check}
 
 frontend front_door
     bind {any}:{port}
@@ -36,14 +36,17 @@ frontend front_door
 backend galera
     balance {balance}
     option httpchk
-    default-server check port 9200 inter 1s fastinter 500ms rise 2 fall 4 on-marked-down shutdown-sessions
+    default-server check port 9200 {pace} on-marked-down shutdown-sessions
 """
+PACE = "inter 1s fastinter 500ms rise 2 fall 4"
+# each answer costs a guest a third of a second of its one processor
+GUESTS_PACE = "inter 5s fastinter 2s rise 1 fall 4"
 UP = """
 systemctl enable --quiet haproxy && systemctl restart haproxy
 tries=0
 until [ "$(echo 'show stat' | socat - /run/haproxy/admin.sock | grep -c '^galera,db.*,L7OK,')" = {servers} ]; do
   tries=$((tries + 1))
-  [ $tries -lt 100 ] || {{ echo 'show stat' | socat - /run/haproxy/admin.sock | cut -d, -f1,2,18,37 >&2; exit 1; }}
+  [ $tries -lt {tries} ] || {{ echo 'show stat' | socat - /run/haproxy/admin.sock | cut -d, -f1,2,18,37 >&2; exit 1; }}
   sleep 0.2
 done"""
 
@@ -51,7 +54,8 @@ done"""
 def start(lab: Lab) -> None:
     """Open the front door and wait until the balancer has found every server up."""
     put("lb1", (File("/etc/haproxy/haproxy.cfg", config(lab)),))
-    execute("lb1", UP.format(servers=len(lab.databases)), limit=60)
+    tries = 600 if lab.guests else 100
+    execute("lb1", UP.format(servers=len(lab.databases), tries=tries), limit=180)
 
 
 def config(lab: Lab) -> str:
@@ -61,4 +65,6 @@ def config(lab: Lab) -> str:
     for number, host in enumerate(lab.databases):
         backup = " backup" if number and not lab.options.multi_writer else ""
         lines.append(f"    server {host.name} {host.url}:{port(lab, host)}{backup}\n")
-    return CONFIG.format(any="[::]" if lab.options.ipv6 else "*", port=FRONT_DOOR, balance=balance) + "".join(lines)
+    pace, check = (GUESTS_PACE, "15s") if lab.guests else (PACE, "10s")
+    any_address = "[::]" if lab.options.ipv6 else "*"
+    return CONFIG.format(any=any_address, port=FRONT_DOOR, balance=balance, pace=pace, check=check) + "".join(lines)

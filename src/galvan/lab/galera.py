@@ -32,7 +32,7 @@ ssl = OFF
 
 wsrep_on = ON
 wsrep_provider = /usr/lib/galera/libgalera_smm.so
-wsrep_provider_options = "gcache.size=128M; gmcast.segment=0;{listen}"
+wsrep_provider_options = "gcache.size=128M; gmcast.segment=0;{more}"
 wsrep_cluster_name = lab
 wsrep_cluster_address = gcomm://{members}
 wsrep_node_name = {name}
@@ -41,6 +41,8 @@ wsrep_slave_threads = 2
 wsrep_sst_method = {sst}
 """
 AUTHORISED = "wsrep_sst_auth = root:{password}\n"
+# a guest is emulated: what it answers comes when it comes
+PATIENT = " evs.suspect_timeout=PT30S; evs.inactive_timeout=PT1M; evs.install_timeout=PT30S; gmcast.peer_timeout=PT15S;"
 # MariaDB 11.4 and later have clients that insist on a verified certificate by default
 PLAIN_CLIENTS = """
 [client-server]
@@ -65,8 +67,8 @@ rm -f {file}
 (exit $result)"""
 AFTERWARDS = """
 mariadb -e "SET GLOBAL wsrep_sst_method = '{sst}'"
-systemctl enable --quiet mariadb
-systemctl enable --quiet --now galera-health.socket"""
+systemctl enable --quiet mariadb galera-health.socket
+systemctl start galera-health.socket"""
 STATUS = """
 mariadb -N -B -e "SHOW GLOBAL STATUS WHERE Variable_name IN
   ('wsrep_local_state_comment', 'wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_ready')" 2>/dev/null || true"""
@@ -113,7 +115,7 @@ def settings(lab: Lab, host: Host, password: str) -> str:
     members, ipv6 = ",".join(member.url for member in lab.databases), lab.options.ipv6
     text = SETTINGS.format(
         members=members, name=host.name, address=host.url, sst=lab.options.sst, any="::" if ipv6 else "0.0.0.0",  # noqa: S104 - the lab is open on purpose
-        listen=" gmcast.listen_addr=tcp://[::]:4567;" if ipv6 else "",
+        more=" gmcast.listen_addr=tcp://[::]:4567;" if ipv6 else PATIENT if host.guest else "",
     )  # fmt: skip
     if lab.options.sst == "mariabackup":
         text += AUTHORISED.format(password=password)
@@ -122,19 +124,20 @@ def settings(lab: Lab, host: Host, password: str) -> str:
 
 def _started(host: Host, command: str) -> None:
     try:
-        execute(host.name, f"{{ {command}\n}} >/dev/null 2>&1", limit=180)
+        execute(host.name, f"{{ {command}\n}} >/dev/null 2>&1", limit=600 if host.guest else 180)
     except LabError:
         said = execute(host.name, "journalctl -u mariadb -n 40 -o cat --no-pager | grep -i 'error\\|fail' | tail -5")
         raise LabError(f"{host.name}: MariaDB did not start: {' | '.join(said.split(chr(10)))}") from None
 
 
 def synced(host: Host, size: int) -> None:
+    tries = 900 if host.guest else 150
     script = f"""
 tries=0
 until mariadb -N -B -e "SHOW GLOBAL STATUS" | grep -c -x -E 'wsrep_local_state\t4|wsrep_cluster_size\t{size}' | grep -qx 2
-do tries=$((tries + 1)); [ $tries -lt 150 ] || exit 1; sleep 0.2; done"""
+do tries=$((tries + 1)); [ $tries -lt {tries} ] || exit 1; sleep 0.2; done"""
     try:
-        execute(host.name, script, limit=60)
+        execute(host.name, script, limit=600 if host.guest else 60)
     except LabError:
         seen = member(host)
         raise LabError(

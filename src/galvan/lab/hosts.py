@@ -1,4 +1,4 @@
-"""Hosts as containers that boot systemd: made, given their identity, looked at, removed."""
+"""Hosts as containers that boot systemd (and guests, which are much like them): made, given their identity, looked at, removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from galvan.lab import guests
 from galvan.lab.odd import environment
 from galvan.lab.paths import called, name, write_private
 from galvan.lab.podman import File, container, execute, podman, put, run, together
@@ -46,12 +47,13 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
     )  # fmt: skip
     kinds = {(recipe.name, recipe.release): recipe for recipe in images}
     public = _operator_key(lab)
-    lines = together(
-        lambda host: _make_one(lab, host, kinds[host.image, host.release], public),
-        lab.hosts,
-    )
+    lines = []
+    for some in ([host for host in lab.hosts if not host.guest], lab.guests):  # the first container brings the bridge
+        lines += together(lambda host: _make_one(lab, host, kinds[host.image, host.release], public), some)
     write_private(lab.known_hosts, "".join(lines))
     write_private(lab.ssh_config, ssh_config(lab))
+    for guest in lab.guests:  # one after the other costs nothing, and an interruption is not held up by threads
+        guests.booted(guest)
     together(lambda host: execute(host.name, BOOTED, limit=60), lab.hosts)
     if lab.options.ipv6:  # podman adds an IPv4 address of its own accord
         together(lambda host: execute(host.name, "ip -4 addr flush dev eth0"), lab.hosts)
@@ -59,16 +61,24 @@ def make(lab: Lab, images: Iterable[Recipe]) -> None:
 
 def _make_one(lab: Lab, host: Host, recipe: Recipe, public: str) -> str:
     """Create, place files, start; returns the host's lines for known_hosts."""
+    keys = _host_keys(host)
+    files = (*keys, *_identity(lab, public))
+    if host.guest:
+        guests.boot(lab, host, recipe, files)
+    else:
+        _contain(lab, host, recipe, files)
+    published = [key.text.split()[:2] for key in keys if key.path.endswith(".pub")]
+    return "".join(f"{host.name},{host.address} {kind} {blob}\n" for kind, blob in published)
+
+
+def _contain(lab: Lab, host: Host, recipe: Recipe, files: Iterable[File]) -> None:
     podman(
         "create", "--name", container(host.name), "--hostname", host.name, "--label", f"{LABEL}={lab.state}", "--label", _mine(),
         "--network", called("galvan-lab"), "--ip6" if lab.options.ipv6 else "--ip", host.address, "--no-hosts", *environment(lab, host), *PRIVILEGES, *LIMITS, *JOURNAL, recipe.image,
         what=f"{host.name}: the container could not be made",
     )  # fmt: skip
-    keys = _host_keys(host)
-    put(host.name, (*keys, *_identity(lab, public)))
+    put(host.name, files)
     podman("start", container(host.name), what=f"{host.name}: the container did not start")
-    published = [key.text.split()[:2] for key in keys if key.path.endswith(".pub")]
-    return "".join(f"{host.name},{host.address} {kind} {blob}\n" for kind, blob in published)
 
 
 def _identity(lab: Lab, public: str) -> tuple[File, ...]:
@@ -143,11 +153,13 @@ def nobodys() -> bool:
 def missing(lab: Lab) -> tuple[str, ...]:
     """Hosts of this lab that are not running."""
     states = containers()
-    return tuple(host.name for host in lab.hosts if states.get(container(host.name)) != "running")
+    present = {*guests.running(), *(name for name, state in states.items() if state == "running")}
+    return tuple(host.name for host in lab.hosts if container(host.name) not in present)
 
 
 def remove() -> None:
     """Take away all hosts and the network; harmless when nothing is there."""
+    guests.remove()
     names = list(containers())
     if names:
         podman("rm", "-f", "-t", "0", "-v", *names, what="the lab's containers could not be removed")

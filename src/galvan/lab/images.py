@@ -1,31 +1,26 @@
-"""Two images, made from Debian packages without a registry: mmdebstrap, a cached tarball, podman import."""
+"""What hosts are made from, of Debian packages and without a registry: a cached tarball for podman to import, or a disk."""
 
 from __future__ import annotations
 
-import re
-import shlex
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from galvan.lab.errors import LabError
+from galvan.lab import disks
+from galvan.lab.debian import bootstrap
+from galvan.lab.guestrecipe import guest
 from galvan.lab.paths import cache_dir, one_builder
-from galvan.lab.podman import podman, run, tarball, together
-from galvan.lab.recipes import KINDS, Recipe
+from galvan.lab.podman import podman, together
+from galvan.lab.recipes import Recipe, database, tools, ufw, walled
 from galvan.lab.topology import Say
 
-APT = Path("/etc/apt")
-# a data directory with a small redo log is a small image and a fast start
-SMALL = "[mysqld]\\ninnodb_log_file_size=16M\\n"
-SKIPPED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-ACQUIRE = re.compile(r'^Acquire::(Check-|Retries|ForceIPv|https?::|socks::)\S* "[^"]+";$')
+KINDS = {"db": database, "walled": walled, "ufw": ufw, "tools": tools, "guest": guest}
 
 
 def ensure(kinds: Iterable[tuple[str, str]], say: Say) -> tuple[Recipe, ...]:
     """The images that are asked for, by kind and release, built at the same time where they are missing."""
     recipes = tuple(KINDS[kind](release) for kind, release in sorted(kinds))
     with one_builder():
-        together(lambda recipe: _ensure_one(recipe, say), recipes)
+        together(lambda recipe: (disks.ensure if recipe.name == "guest" else _ensure_one)(recipe, say), recipes)
     return recipes
 
 
@@ -40,6 +35,8 @@ def sweep(recipes: Iterable[Recipe]) -> None:
         for path in cache_dir().glob(f"{recipe.name}-{recipe.release}-*.tar.zst"):
             if path.name != f"{recipe.name}-{recipe.tag}.tar.zst":
                 path.unlink()
+        if recipe.name == "guest":
+            disks.sweep(recipe)
 
 
 def _images() -> tuple[str, ...]:
@@ -48,11 +45,12 @@ def _images() -> tuple[str, ...]:
 
 
 def purge() -> None:
-    """Remove every image of the lab and every cached tarball."""
+    """Remove every image of the lab, every cached tarball and every disk."""
     for image in _images():
         podman("rmi", image, what=f"the image {image} could not be removed")
     for path in sorted(cache_dir().glob("*.tar.zst*")):
         path.unlink()
+    disks.purge()
     if cache_dir().is_dir() and not any(cache_dir().iterdir()):
         cache_dir().rmdir()
 
@@ -75,91 +73,5 @@ def _build(recipe: Recipe, tar: Path) -> None:
     for old in tar.parent.glob(f"{recipe.name}-*.part.tar.zst"):
         old.unlink()
     part = tar.with_name(f"{recipe.name}-{recipe.tag}.part.tar.zst")
-    with tempfile.TemporaryDirectory(prefix="galvan-lab-") as folder:
-        run(
-            _mmdebstrap(recipe, Path(folder), part),
-            f"building the {recipe.name} image for {recipe.release}",
-            limit=1800,
-        )
+    bootstrap(recipe, part)
     part.replace(tar)
-
-
-def _mmdebstrap(recipe: Recipe, folder: Path, tar: Path) -> list[str]:
-    """The command line; its inputs are written into `folder`."""
-    (folder / "files.tar").write_bytes(tarball(recipe.files))
-    (folder / "finish.sh").write_text(recipe.finish)
-    (folder / "apt.conf").write_text(_apt_settings())
-    hook = shlex.quote(str(folder / "finish.sh"))
-    small = f'mkdir -p "$1/etc/mysql/mariadb.conf.d" && printf "{SMALL}" >"$1/etc/mysql/mariadb.conf.d/05-small.cnf"'
-    return [
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--aptopt={folder / 'apt.conf'}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in SKIPPED),
-        f"--essential-hook={small}",
-        f"--customize-hook=tar-in {shlex.quote(str(folder / 'files.tar'))} /",
-        f'--customize-hook=chroot "$1" sh -s <{hook}',
-        f"--include={','.join(recipe.packages)}",
-        recipe.release,
-        str(tar),
-        *_write_sources(recipe.release, folder),
-    ]
-
-
-def _apt_settings() -> str:
-    """How this machine reaches its mirrors (proxies, date checks), as apt itself tells it."""
-    try:
-        dumped = run(("apt-config", "dump"), "the machine's apt settings could not be read")
-    except LabError:  # not a Debian machine: apt's defaults are right
-        return ""
-    return "".join(f"{line}\n" for line in dumped.splitlines() if ACQUIRE.match(line))
-
-
-def _write_sources(release: str, folder: Path) -> list[str]:
-    """This machine's own Debian sources, turned to the wanted release. Raises LabError where it has none."""
-    codename = _os_release().get("VERSION_CODENAME", "")
-    texts = {
-        path: path.read_text()
-        for path in sorted([APT / "sources.list", *APT.glob("sources.list.d/*")])
-        if path.is_file()
-    }
-    found = {
-        "machine.list": one_line(codename, release, (t for p, t in texts.items() if p.suffix == ".list")),
-        "machine.sources": deb822(codename, release, (t for p, t in texts.items() if p.suffix == ".sources")),
-    }
-    if _os_release().get("ID") != "debian" or not any(found.values()):
-        raise LabError(
-            "this machine has no Debian package sources in /etc/apt, and the lab's images are made from those"
-        )
-    for name, text in found.items():
-        (folder / name).write_text(text)
-    return [str(folder / name) for name, text in found.items() if text]
-
-
-def one_line(codename: str, release: str, texts: Iterable[str]) -> str:
-    """Pure: the `deb` lines of the machine's own release, for another release."""
-    wanted = re.compile(rf"^\s*deb\s+(\[[^]]*\]\s+)?\S+\s+{re.escape(codename)}(-\S+)?\s")
-    lines = [line for text in texts for line in text.splitlines() if wanted.match(line)]
-    return "".join(re.sub(rf"\s{re.escape(codename)}\b", f" {release}", line) + "\n" for line in lines)
-
-
-def deb822(codename: str, release: str, texts: Iterable[str]) -> str:
-    """Pure: the stanzas whose suites are all of the machine's own release, for another release."""
-    kept = []
-    for text in texts:
-        plain = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-        for stanza in re.split(r"\n\s*\n", plain.strip()):
-            suites = re.search(r"^Suites:(.*)$", stanza, re.MULTILINE)
-            names = suites.group(1).split() if suites else []
-            if names and all(name == codename or name.startswith(f"{codename}-") for name in names):
-                renewed = " ".join(release + name.removeprefix(codename) for name in names)
-                kept.append(re.sub(r"^Suites:.*$", f"Suites: {renewed}", stanza, flags=re.MULTILINE))
-    return "".join(f"{stanza}\n\n" for stanza in kept)
-
-
-def _os_release() -> Mapping[str, str]:
-    try:
-        lines = Path("/etc/os-release").read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}

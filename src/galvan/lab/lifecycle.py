@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from galvan.lab import arbitrator, balancer, firewalls, galera, hosts, images, topology
+from galvan.lab import arbitrator, balancer, firewalls, galera, guests, hosts, images, topology
 from galvan.lab.errors import LabError
 from galvan.lab.paths import alone, state_dir, write_private
 from galvan.lab.podman import check_tools, together
@@ -29,7 +29,7 @@ class HostStatus:
 
 def up(options: Options, say: Say) -> Lab:
     options.check()
-    check_tools()
+    check_tools(guests.NEEDED if options.guests else {})
     with alone():
         _not_anothers()
         present = topology.load(state_dir())

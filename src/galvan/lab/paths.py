@@ -34,6 +34,11 @@ def state_dir() -> Path:
     return Path(home) / "galvan" / called("lab")
 
 
+def guest_dir(host: str) -> Path:
+    """Where a host that is a guest has its disk, its console and its process; no other host has one."""
+    return state_dir() / "guests" / host
+
+
 def cache_dir() -> Path:
     """Image tarballs; they outlive every lab."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from galvan.lab.errors import LabError
-from galvan.lab.paths import called
+from galvan.lab.paths import called, guest_dir, state_dir
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 NEEDED = {"podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client"}
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 PODMAN = ("podman", "--runtime", "runc")  # crun refuses hybrid cgroups
 
 
@@ -36,11 +39,11 @@ def container(host: str) -> str:
     return f"{called('galvan-lab')}-{host}"
 
 
-def check_tools() -> None:
-    """Say all that is missing at once, before anything is made."""
+def check_tools(more: Mapping[str, str] = NO_MORE) -> None:
+    """Say all that is missing at once, before anything is made; `more`: programs beside those that every lab needs."""
     if os.geteuid() != 0:
         raise LabError("the lab boots whole hosts in containers and needs root: run it with sudo")
-    missing = [package for tool, package in NEEDED.items() if shutil.which(tool) is None]
+    missing = [package for tool, package in {**NEEDED, **more}.items() if shutil.which(tool) is None]
     if missing:
         raise LabError(f"the lab needs programs that are not installed: apt-get install {' '.join(sorted(missing))}")
 
@@ -73,21 +76,34 @@ def podman(*words: str, what: str, stdin: bytes | None = None, limit: float = 60
 
 
 def execute(host: str, script: str, limit: float = 600.0) -> str:
-    """Run a POSIX sh script inside a host as root, from within: no network, no SSH.
+    """Run a POSIX sh script inside a host as root, from within: no network, no SSH (a guest has no other door than SSH).
 
     The script goes over stdin (it may hold a password) and is read whole before it starts, so that no child
     can swallow the rest of it.
     """
     body = "{\n" + script + "\n} </dev/null\n"
-    return podman(
-        "exec", "-i", container(host), "sh", "-s", what=f"{host}: a script failed", stdin=body.encode(), limit=limit
-    )
+    return run((*into(host), "sh", "-s"), f"{host}: a script failed", body.encode(), limit)
+
+
+def into(host: str) -> tuple[str, ...]:
+    """What the command line begins with of a program that runs inside a host as root."""
+    if not guest_dir(host).exists():
+        return (*PODMAN, "exec", "-i", container(host))
+    # a login to a guest costs it two seconds, so one connection is kept for all that follows
+    kept = {"ControlMaster": "auto", "ControlPath": guest_dir(host) / "ssh", "ControlPersist": 60}
+    patient = {"ConnectTimeout": 20, "ServerAliveInterval": 10, "ServerAliveCountMax": 6, "BatchMode": "yes"}
+    options = (f"-o{key}={value}" for key, value in {**kept, **patient}.items())
+    return ("ssh", "-F", str(state_dir() / "ssh_config"), *options, host)
 
 
 def put(host: str, files: Iterable[File]) -> None:
     """Place files in a host, whether it is running or not yet started (`-a=false` keeps the archive's owners)."""
-    what = f"{host}: files could not be placed"
-    podman("cp", "-a=false", "-", f"{container(host)}:/", what=what, stdin=tarball(files))
+    what, placed = f"{host}: files could not be placed", tuple(files)
+    if guest_dir(host).exists():
+        paths = shlex.join(file.path for file in placed)
+        run((*into(host), f"tar -x -C / && restorecon -F {paths}"), what, tarball(placed))
+    else:
+        podman("cp", "-a=false", "-", f"{container(host)}:/", what=what, stdin=tarball(placed))
 
 
 def tarball(files: Iterable[File]) -> bytes:

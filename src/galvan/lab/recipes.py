@@ -176,6 +176,3 @@ def _common_files() -> tuple[File, ...]:
         File("/etc/ssh/sshd_config.d/10-lab.conf", SSHD),
         File("/etc/systemd/journald.conf.d/lab.conf", JOURNAL),
     )
-
-
-KINDS = {"db": database, "walled": walled, "ufw": ufw, "tools": tools}

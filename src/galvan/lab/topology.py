@@ -21,6 +21,8 @@ FIREWALLS = ("nftables", "iptables", "legacy", "firewalld", "ufw")
 """`legacy`: the iptables of old, on a host without nft."""
 SUBNET, SUBNET6 = "10.89.77.0/24", "fd89:77::/64"
 LIMITS = (2, 5)
+GUARDS = ("selinux", "apparmor")
+GUEST_LIMIT = 3
 
 
 def own_subnet(ipv6: bool = False) -> str:
@@ -47,9 +49,12 @@ class Options:
     odd: bool = False  # paths, ports, names and spellings as nobody would expect them
     arbitrator: bool = False
     firewall: str = ""
+    guests: str = ""  # selinux or apparmor: what guards the kernels of the database hosts, which are guests then
 
     def check(self) -> None:
-        if not LIMITS[0] <= self.nodes <= LIMITS[1]:
+        if self.guests:
+            self._check_guests()
+        elif not LIMITS[0] <= self.nodes <= LIMITS[1]:
             raise LabError(f"a lab has {LIMITS[0]} to {LIMITS[1]} database hosts, not {self.nodes}")
         for release in self.releases:
             if release not in RELEASES:
@@ -63,6 +68,16 @@ class Options:
         if len(self.firewalls) != self.nodes:
             raise LabError(f"{self.firewall} names {len(self.firewalls)} firewalls for {self.nodes} database hosts")
         self._check_network()
+
+    def _check_guests(self) -> None:
+        if self.guests not in GUARDS:
+            raise LabError(f"the lab knows no guests with {self.guests!r}: choose one of {', '.join(GUARDS)}")
+        if not 1 <= self.nodes <= GUEST_LIMIT:
+            raise LabError(f"a lab of guests has 1 to {GUEST_LIMIT} database hosts, not {self.nodes}")
+        if self.odd or self.arbitrator or self.firewall or self.ipv6 or self.release != RELEASES[0]:
+            raise LabError(
+                f"guests are plain hosts of {RELEASES[0]}: no other release, firewall, arbitrator, IPv6 or odd paths"
+            )
 
     def _check_network(self) -> None:
         try:
@@ -96,12 +111,15 @@ class Host:
     address: str
     release: str = RELEASES[0]
     firewall: str = ""
+    guest: str = ""  # what guards its kernel, if it has one of its own
 
     @property
     def image(self) -> str:
         """The kind of image that it is made from."""
         if self.role != "database":
             return "tools"
+        if self.guest:
+            return "guest"
         return {"": "db", "nftables": "db", "ufw": "ufw"}.get(self.firewall, "walled")
 
     @property
@@ -121,6 +139,10 @@ class Lab:
     @property
     def databases(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.role == "database")
+
+    @property
+    def guests(self) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if host.guest)
 
     @property
     def votes(self) -> int:
@@ -154,7 +176,7 @@ def hosts_of(options: Options) -> tuple[Host, ...]:
     """Pure: every host has the same address in every lab of the same subnet."""
     base, releases = ipaddress.ip_network(options.subnet).network_address, options.releases
     kinds = zip(releases, options.firewalls, strict=True)
-    members = [Host(f"db{n}", "database", str(base + 10 + n), *kind) for n, kind in enumerate(kinds, 1)]
+    members = [Host(f"db{n}", "database", str(base + 10 + n), *kind, options.guests) for n, kind in enumerate(kinds, 1)]
     others = [("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66)]
     others += [("arb1", "arbitrator", 41)] if options.arbitrator else []
     return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))

@@ -14,7 +14,7 @@ from galvan.edges.wire.records import PROTOCOL_VERSION
 from galvan.edges.wire.tls import VERSIONS, lenient, only
 from galvan.model import ClientHello, Login, Outcome, SecretRef, Trial
 
-REFUSALS = (1045, 3159, 4151, 3118)
+REFUSALS = (1045, 1698, 3159, 4151, 3118)
 """Access denied; insecure transport prohibited; the account is locked, MariaDB's and MySQL's. All are said after the login was read."""
 
 

@@ -10,6 +10,11 @@ CHECKS = (
 )  # fmt: skip
 MANUAL = (
     Manual(
+        "hardening.people-outside", "People who come and go are known to a directory, and not to the server alone",
+        "SELECT User, Host, plugin FROM mysql.user beside the list of staff: who is a person, and comes in by PAM, GSSAPI or LDAP", "AC-31",
+        ("STIG MADB-10-000200",),
+    ),
+    Manual(
         "hardening.backups", "A backup was restored, and no member's administrator can delete it",
         "restore the last one on another host and compare; see where it lies, with whose credentials, and whether the option files are in it",
         "BK-01", ("CIS MariaDB 10.6 2.1.1", "CIS MariaDB 10.6 2.1.2", "CIS MariaDB 10.6 2.1.3"),

@@ -137,9 +137,9 @@ def clock(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 )  # fmt: skip
 def fips(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Only where a rule asks for it (policy: hardening: fips): then OpenSSL takes approved algorithms only."""
+    seen = str(facts[MACHINE].get("fips", ""))
     if not snapshot.cluster.policy.hardening.fips:
         return not_here("the policy does not ask for it")
-    seen = str(facts[MACHINE].get("fips", ""))
     return holds(seen == "1", f"/proc/sys/crypto/fips_enabled is {seen or 'absent'}", "1")
 
 

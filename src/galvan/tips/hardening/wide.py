@@ -120,6 +120,7 @@ def _provider(facts: HostFacts) -> str:
 def hosts_alike(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Whoever wants in tries each member, and the weakest lets him: replication hands on what he does there."""
     members = snapshot.having(Role.DATABASE)
+    text(facts[VARIABLES], "version")
     if len(members) < 2:
         return not_here("there is one host")
     differs = []

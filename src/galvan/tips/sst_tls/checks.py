@@ -147,12 +147,18 @@ def unused_methods(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def tools(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Encryption is done by other programs: socat built with OpenSSL for a backup, stunnel for rsync. Without them a transfer
     fails when it is needed, or in older versions goes on in clear text."""
-    missing = [*lacking(facts, snapshot.cluster.policy.sst.method or method(facts))]
+    name = snapshot.cluster.policy.sst.method or method(facts)
+    missing = [*lacking(facts, name)]
+    if (script := facts[SCRIPTS].get(name)) and not script.runs:
+        missing.append(f"the server's user may not run {script.path}")
     return holds(not missing, "; ".join(missing) or "all there", "socat with OpenSSL, or rsync and stunnel")
 
 
 def lacking(facts: HostFacts, name: str) -> Iterator[str]:
+    """What Galvan cannot bring."""
     seen = facts[TOOLS]
+    if name != OURS and name not in facts[SCRIPTS]:
+        yield f"there is no wsrep_sst_{name}"
     if name in (*BACKUP, OURS) and seen.get("socat_tls") != "yes":
         yield f"socat {'has no OpenSSL' if seen.get('socat_tls') == 'no' else 'is not installed'}"
     if name in (*RSYNC, OURS) and seen.get("rsync") != "yes":

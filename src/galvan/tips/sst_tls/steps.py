@@ -28,7 +28,7 @@ from galvan.model import (
 )
 from galvan.pki import judge
 from galvan.pki.places import on_server
-from galvan.tips.sst_tls.checks import lacking, rivals, unfit, unused
+from galvan.tips.sst_tls.checks import lacking, needed, rivals, unfit, unused
 from galvan.tips.sst_tls.facts import METHODS, SCRIPTS, TOOLS
 from galvan.tips.sst_tls.shutting import ways
 from galvan.tips.sst_tls.wanted import falls_back, section
@@ -57,6 +57,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
             if judge.material(facts, "cluster") is None:
                 yield Certificate("cluster", facts.host.name, *identity.member(facts))
     for facts in hosts:
+        yield from _opened(facts, snapshot)
         yield from _section(facts, snapshot, own)
         yield from _method(facts, snapshot)
         if to >= Rung.ENFORCED:
@@ -142,6 +143,21 @@ def _install(facts: HostFacts) -> Iterator[Step]:
         do=(PutFile(SCRIPT, content, 0o755),), undo=(RestoreFile(SCRIPT, Stage.PREPARE.at(host)),),
         title=f"install {SCRIPT}",
     )  # fmt: skip
+
+
+def _opened(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step]:
+    """A script that was shut while another method was in use, and is needed now."""
+    host, seen = facts.host.name, facts[METHODS]
+    for name in sorted(needed(snapshot) - {OURS}):
+        if (there := facts[SCRIPTS].get(name)) and not there.runs:
+            links = [found for found in facts[SCRIPTS].values() if found.real == there.real]
+            undo, do = ways(str(facts[TOOLS].get("lasting")), there.real, there.mode | 0o111)
+            yield Step(
+                id=f"{TIP}.open-{name}@{host}", tip=TIP, host=host, stage=Stage.PREPARE, read=METHODS,
+                before={link.method: seen.get(link.method) for link in links},
+                want={link.method: str(seen.get(link.method)).replace("shut", "runs") for link in links},
+                do=(do,), undo=(undo,), title=f"{there.real} may be run again",
+            )  # fmt: skip
 
 
 def _shut(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step]:

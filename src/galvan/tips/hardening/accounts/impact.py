@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from galvan.cluster.grants import GRANTS
 from galvan.model import HostFacts, Impact, Role, Snapshot, Unreadable
 from galvan.tips.hardening.accounts.facts import USED, Use
-from galvan.tips.hardening.accounts.steps import TIP, to_lock
+from galvan.tips.hardening.accounts.steps import TIP, to_lock, to_narrow
 from galvan.tips.hardening.accounts.unused import logged, servers, uses
 from galvan.tips.hardening.accounts.words import some
 
@@ -32,6 +32,16 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
                 used.get(account.name, []),
                 dict(seen.get(account.name, {})),
             )
+
+    for cut in to_narrow(first, now) if since is None else ():
+        what = f"would lose {', '.join(sorted(cut.privileges))} on {cut.grant.place}"
+        yield Impact(
+            TIP,
+            first.host.name,
+            cut.account.name,
+            what,
+            "policy.hardening or the server says what it is for, and that takes none of them",
+        )
 
 
 def _on(server: HostFacts, what: str, used: Iterable[Use], last: dict[str, str]) -> Iterator[Impact]:

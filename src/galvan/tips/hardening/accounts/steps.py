@@ -83,11 +83,9 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         yield from _watched(snapshot)
     if to < Rung.ENFORCED or not (locks or cuts):
         return
-    yield _save(first, [a for a, _ in locks] + [cut.account for cut in cuts])
-    for account, why in locks:
-        yield _lock(first, account, why)
-    for cut in cuts:
-        yield _narrow(first, cut)
+    changes = [_lock(first, account, why) for account, why in locks] + [_narrow(first, cut) for cut in cuts]
+    yield _save(first, [a for a, _ in locks] + [cut.account for cut in cuts], changes)
+    yield from changes
 
 
 def _watched(snapshot: Snapshot) -> Iterator[Step]:
@@ -132,37 +130,43 @@ def _narrow(facts: HostFacts, cut: Narrowing) -> Step:
     return _step(facts, f"narrow-{key}", RIGHTS, before, {key: left}, take, back, take)
 
 
-def _save(facts: HostFacts, accounts: Iterable[Account]) -> Step:
-    """The file is named after what it holds, so that a run that goes on writes none twice, and a later run another one."""
+def _save(facts: HostFacts, accounts: Iterable[Account], changes: Sequence[Step]) -> Step:
+    """The file is named after what it holds, so that a run that goes on writes none twice, and a later run another one. It stays: the
+    way back wants it there too."""
     mine = {account.name: account for account in accounts}
-    held = repr([(name, account.locked, sorted(holdings(account).items())) for name, account in sorted(mine.items())])
+    back = [action.text for step in changes for action in step.undo if isinstance(action, Sql)]
+    held = repr([(name, sorted(holdings(account).items())) for name, account in sorted(mine.items())] + back)
     path = f"{SAVED}/{hashlib.sha256(held.encode()).hexdigest()[:16]}.sql"
     return Step(
-        id=f"{TIP}.accounts-saved", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=KEPT, before={path: None},
-        want={path: "saved"}, do=(_saved(path, list(mine.values())),), undo=(),
+        id=f"{TIP}.accounts-saved", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=KEPT, before={path: "saved"},
+        want={path: "saved"}, do=(_ROOM, _saved(path, list(mine.values()), back)), undo=(),
         title=f"save {len(mine)} accounts as they are in {path}", scope=Scope.CLUSTER,
     )  # fmt: skip
 
 
-def _saved(path: str, accounts: Sequence[Account]) -> Shell:
-    """SHOW CREATE USER as an ALTER USER, then the grants. A password's hash goes from the server into the file, and nowhere else."""
-    parts = [_OPEN]
+def _saved(path: str, accounts: Sequence[Account], back: Sequence[str]) -> Shell:
+    """What the server says of each account as comments, and the statements that give back what Galvan takes. Passwords are not
+    among these: they may be new ones by then, and a server with rules for passwords takes no hash. Those in the comments go
+    from the server into the file, and nowhere else."""
+    text = sh(_OPEN, path=path).text
     for account in accounts:
-        parts.append(
-            sh(
-                "say {{create}} | sed 's/^CREATE USER /ALTER USER /; s/$/;/' >>{{path}}.new\n"
-                "say {{grants}} | sed 's/$/;/' >>{{path}}.new\n" + ("" if account.locked else "echo {{unlock}} >>{{path}}.new"),
-                create=f"SHOW CREATE USER {_name(account)}", grants=f"SHOW GRANTS FOR {_name(account)}",
-                unlock=f"ALTER USER {_name(account)} ACCOUNT UNLOCK;", path=path,
-            ).text
-        )  # fmt: skip
-    return Shell(sh(parts[0], home=SAVED, path=path).text + "\n".join([*parts[1:], sh(_CLOSE, path=path).text]))
+        create, grants = (f"SHOW {what} {_name(account)}" for what in ("CREATE USER", "GRANTS FOR"))
+        text += sh(_ONE, create=create, grants=grants, path=path).text
+    return Shell(
+        text + sh(_CLOSE, path=path, accounts=len(accounts), back=[f"{statement};" for statement in back]).text
+    )
 
 
-_OPEN = """umask 077; mkdir -p {{home}}; chmod 700 {{home}}
+_ROOM = sh("umask 077; mkdir -p {{home}}; chmod 700 {{home}}", home=SAVED)
+_OPEN = """umask 077
 s=; for o in $(my_print_defaults --mysqld 2>/dev/null); do case $o in --socket=*) s=${o#*=};; esac; done
 say() { printf "SET SESSION sql_mode='';%s;\\n" "$1" | $(command -v mariadb || command -v mysql) ${s:+--socket="$s"} --host=localhost \\
   --protocol=socket --default-character-set=utf8mb4 --no-auto-rehash -N -B -r --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
-echo '-- Accounts before Galvan changed them; run it with the server'"'"'s client to give all of it back.' >{{path}}.new
+echo '-- Accounts before Galvan changed them. To give back what it took: mariadb --default-character-set=utf8mb4 <THIS_FILE' >{{path}}.new
 """
-_CLOSE = "\ngrep -q '^ALTER USER ' {{path}}.new || { echo 'the accounts could not be read' >&2; exit 1; }\nsync {{path}}.new; mv {{path}}.new {{path}}"
+_ONE = """say {{create}} | sed 's/^/-- /' >>{{path}}.new
+say {{grants}} | sed 's/^/-- /' >>{{path}}.new
+"""
+_CLOSE = """[ "$(grep -c '^-- CREATE USER ' {{path}}.new)" = {{accounts}} ] || { echo 'the accounts could not be read' >&2; exit 1; }
+printf '%s\\n' {{back}} >>{{path}}.new
+sync {{path}}.new; mv {{path}}.new {{path}}"""

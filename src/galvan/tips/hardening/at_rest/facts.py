@@ -36,7 +36,8 @@ def tables(output: str) -> State:
         "tables": ends.get(True, "mixed") if unopened == "0" else "mixed", "count": count, "encrypted": done, "begun": begun,
         "clear": clear, "keys": keys, "plugin": plugin, "threads": threads, "setting": setting, "unopened": names,
         "progress": f"{encrypted} of {size} MB, {done} of {count} tablespaces are encrypted"
-        + (f", {unopened} were not opened yet" if unopened != "0" else ""),
+        + (f", {unopened} were not opened yet" if unopened != "0" else "")
+        + (f"; left: {clear}" if 0 < int(count) - int(done) <= 4 and int(done) else ""),
     }  # fmt: skip
 
 
@@ -50,6 +51,7 @@ _OPTIONS = (
 """The option files are asked once for each fact; the last word counts."""
 _FILES = (
     f"{_OPTIONS}"
+    f"case $o in *key?management*) ;; *) [ -d {DIRECTORY} ] || {{ echo named=; exit 0; }};; esac\n"
     f"k=$(given 'file[-_]key[-_]management[-_]filename')\n"
     f"p=$(given 'file[-_]key[-_]management[-_]filekey')\n"
     f"m=$(given 'file[-_]key[-_]management[-_]digest')\n"
@@ -89,7 +91,7 @@ _DISK = (
     f"{_OPTIONS}"
     f"r=$(given 'innodb[-_]log[-_]group[-_]home[-_]dir'); case $r in ''|.|./) r=$d;; /*) ;; *) r=$d/$r;; esac\n"
     'echo "redo=$(od -An -tu1 -N1 "$r/ib_logfile0" 2>/dev/null | tr -d \' \')"\n'
-    'echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)"\n'
+    'case $o in *key?management*) echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)";; esac\n'
     f"b=$(given 'log[-_]bin'); i=\n"
     "case $b in\n"
     '  /*) i=$b.index; [ -e "$i" ] || i=${b%.*}.index;;\n'
