@@ -41,7 +41,7 @@ USE bench;
 EOF"""
 INSERT = "INSERT INTO t{table} (said) SELECT CONCAT('galvan-clear-marker ', RPAD(SHA2(RAND(), 512), 900, SHA2(RAND(), 256))) FROM seq_1_to_8000;"
 SIZE = "mariadb -N -e \"SELECT SUM(FILE_SIZE) DIV 1048576 FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE 'bench/%'\""
-MARKED = "cat /var/lib/mysql/bench/*.ibd | grep -a -c galvan-clear-marker || true"
+MARKED = "cat /var/lib/mysql/bench/*.ibd | grep -a -o galvan-clear-marker | wc -l"
 ROWS = "mariadb -N -B -e 'SELECT writer, at FROM app.ledger WHERE at BETWEEN {since} AND {until} ORDER BY writer, at'"
 
 
@@ -101,7 +101,7 @@ def measured() -> dict[str, Felt]:
         raise SystemExit(f"transactions failed or were lost: {report}")
     left = {host.name: lab.execute(host.name, MARKED).strip() for host in lab.current().databases}
     print(
-        f"of {report.acknowledged} transactions none failed; lines with the marker on the disks afterwards: {left}",
+        f"of {report.acknowledged} transactions none failed; marked rows on the disks afterwards: {left}",
         flush=True,
     )
     return felt
@@ -128,7 +128,7 @@ def fill() -> None:
         )
         table += 1
     print(
-        f"a schema of {size} MB in {TABLES} tables, made in {time.time() - began:.0f} s; marked lines: {lab.execute('db1', MARKED).strip()}",
+        f"a schema of {size} MB in {TABLES} tables, made in {time.time() - began:.0f} s; marked rows: {lab.execute('db1', MARKED).strip()}",
         flush=True,
     )
 

@@ -123,11 +123,15 @@ timeout {{start}} galera_new_cluster {{unit}} </dev/null || { """
 it for the start that it makes; where Galera's own mark lies on another member, the choice of this one was the engine's."""
 
 
+SQL_MODE = "/*M! 'NO_AUTO_CREATE_USER' */ /*!50706 '' */"
+"""Without it MariaDB's GRANT makes the account where there is none, with no password: an undo may come after somebody's DROP USER."""
+
+
 def statement(action: Sql, run: str) -> str:
     """The statement goes to the client's stdin; the log says that it ran, not what it said (it may hold a secret)."""
     return (
         _PRELUDE
-        + f"{FIND_SOCKET}\n{CLIENT} <<'@sql'\nSET SESSION sql_mode='', wsrep_sync_wait=0;\n{action.text};\n@sql\n"
+        + f"{FIND_SOCKET}\n{CLIENT} <<'@sql'\nSET SESSION sql_mode={SQL_MODE}, wsrep_sync_wait=0;\n{action.text};\n@sql\n"
         + sh(_LOG, said=f"{run}: ran a statement").text
     )
 

@@ -51,6 +51,7 @@ _OPTIONS = (
 """The option files are asked once for each fact; the last word counts."""
 _FILES = (
     f"{_OPTIONS}"
+    f"case $o in *key?management*) ;; *) [ -d {DIRECTORY} ] || {{ echo named=; exit 0; }};; esac\n"
     f"k=$(given 'file[-_]key[-_]management[-_]filename')\n"
     f"p=$(given 'file[-_]key[-_]management[-_]filekey')\n"
     f"m=$(given 'file[-_]key[-_]management[-_]digest')\n"
@@ -90,7 +91,7 @@ _DISK = (
     f"{_OPTIONS}"
     f"r=$(given 'innodb[-_]log[-_]group[-_]home[-_]dir'); case $r in ''|.|./) r=$d;; /*) ;; *) r=$d/$r;; esac\n"
     'echo "redo=$(od -An -tu1 -N1 "$r/ib_logfile0" 2>/dev/null | tr -d \' \')"\n'
-    'echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)"\n'
+    'case $o in *key?management*) echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)";; esac\n'
     f"b=$(given 'log[-_]bin'); i=\n"
     "case $b in\n"
     '  /*) i=$b.index; [ -e "$i" ] || i=${b%.*}.index;;\n'
