@@ -123,7 +123,8 @@ def test_a_password_is_made_changed_and_changed_again_after_a_kill(operator: Ope
     before = seen()
     operator.govern("{sst: {account: password}}")
     assert operator.json("apply", "--auto-approve")["status"] == "done"
-    assert operator.json("audit")["rungs"] == {"sst_account": "enforced"}
+    failing = {f["check"].partition(".")[2] for f in operator.json("audit")["findings"] if f["verdict"] == "fail"}
+    assert failing <= {"old-account", "old-secret"}  # what was named before is open until a transfer has come
     first = digests()
     assert operator.json("rotate", "sst-secret", "--auto-approve")["status"] == "done"
     second = digests()
