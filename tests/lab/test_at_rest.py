@@ -50,7 +50,7 @@ def keeper(operator: Operator) -> Iterator[Operator]:
     lab.start_load(writers=8)
     yield dataclasses.replace(operator, tips=("hardening",))
     report = lab.stop_load()
-    assert (report.failed, report.lost, report.unexpected) == (0, 0, 0), report
+    assert (report.failed, report.lost, report.unexpected) == (0, 0, 0), (report.errors, report.gaps)
     assert report.equal
 
 
