@@ -16,7 +16,6 @@ from galvan.model import How, PutFile, Restart, RestoreFile, Shell, Sql
 
 HOME = "/var/lib/galvan"
 STOP_LIMIT = 120
-START_LIMIT = 180
 REFUSED = 75
 """Exit status of a restart whose gate refused: nothing was stopped."""
 
@@ -74,7 +73,7 @@ def restart(action: Restart, run: str) -> str:
     }
     return sh(
         _PRELUDE + parts[action.how], unit=action.unit, gate=_SAYS, want=f"Primary 4 {action.members} 0",
-        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=START_LIMIT, refused=REFUSED,
+        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=action.limit, refused=REFUSED,
     ).text  # fmt: skip
 
 
@@ -140,7 +139,7 @@ def statement(action: Sql, run: str) -> str:
 def shell(action: Shell, run: str) -> str:
     return (
         _PRELUDE
-        + "timeout 120 sh -eu <<'@shell'\n{\n"
+        + f"timeout {action.limit} sh -eu <<'@shell'\n{{\n"
         + action.text
         + "\n} </dev/null\n@shell\n"
         + sh(_LOG, said=f"{run}: ran a command").text
