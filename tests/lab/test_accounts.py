@@ -31,7 +31,7 @@ from galvan.model import (
     Verdict,
 )  # fmt: skip
 from galvan.tips.hardening import accounts
-from galvan.tips.hardening.accounts.facts import LOCKS, RIGHTS
+from galvan.tips.hardening.accounts.facts import STANDING
 
 from . import people
 from .operator import Operator
@@ -128,11 +128,11 @@ def test_any_name_is_locked_or_narrowed_and_given_back_to_the_byte(
     snapshot = looked(policy)
     failing = [f for check in accounts.CHECKS for f in check.judge(snapshot) if f.verdict is Verdict.FAIL]
     steps = [s for s in accounts.mend(failing, snapshot, Rung.ENFORCED) if isinstance(s, Step) and ".scrap'" in s.id]
-    locks = [step for step in steps if step.read is LOCKS]
+    locks = [step for step in steps if "ACCOUNT LOCK" in step.title]
     assert len(locks) == sum(not closed for *_, closed in drawn)
     assert len(steps) - len(locks) == sum(closed and held != {"SELECT"} for *_, held, closed in drawn)
     carried(step.do for step in steps)
-    seen = looked(policy, LOCKS, RIGHTS).of("db1")
+    seen = looked(policy, STANDING).of("db1")
     assert [
         (step.id, key) for step in steps for key, want in step.want.items() if seen[step.read].get(key) != want
     ] == []
