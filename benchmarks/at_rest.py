@@ -161,6 +161,7 @@ def encrypt(home: Path) -> tuple[float, float]:
         "GALVAN_PASSPHRASE_FILE": str(home / "passphrase"),
     }
     times: dict[str, tuple[float, float]] = {}
+    said: list[str] = []
     with subprocess.Popen(
         command,
         cwd=home,
@@ -171,12 +172,15 @@ def encrypt(home: Path) -> tuple[float, float]:
         text=True,
     ) as run:
         for line in run.stdout or ():
+            said.append(line)
             if match := re.search(r"\s(encrypt@\w+)\s+(.*)", line):
                 now = time.time()
                 times[match[1]] = (times.get(match[1], (now, now))[0], now)
                 print(f"{match[1]} after {now - times[match[1]][0]:.0f} s: {match[2]}", flush=True)
     if run.returncode not in (0, 5) or len(times) != len(lab.current().databases):
-        raise SystemExit(f"galvan apply ended with {run.returncode}; encrypted were {sorted(times)}")
+        raise SystemExit(
+            f"galvan apply ended with {run.returncode}; encrypted were {sorted(times)}:\n{''.join(said[-20:])}"
+        )
     return min(since for since, _ in times.values()), max(until for _, until in times.values())
 
 

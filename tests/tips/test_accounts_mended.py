@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from practice_cases import snapshot_of
+from practice_cases import FACTS, snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
 from galvan.cluster.logins import Lodge
-from galvan.cluster.order import invert
+from galvan.cluster.order import Wave, invert
+from galvan.engine.document import wave_document, wave_from
 from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict, remaining
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
@@ -99,6 +101,14 @@ def test_the_saved_statements_stay_on_the_way_back() -> None:
     (save,) = [step for step in mended(seen(hardening=POLICY)) if step.id == "hardening.accounts-saved"]
     assert remaining(save, {}) == dict(save.want)
     assert remaining(invert(save), dict(save.want)) == {}
+
+
+def test_every_step_can_be_taken_back_out_of_what_lies_on_the_host() -> None:
+    """Another process reads the wave there, and looks its facts up by their names."""
+    steps = mended(seen(hardening=POLICY))
+    wave = Wave(Stage.ACCOUNTS, "db1", tuple(step for step in steps if step.stage is Stage.ACCOUNTS))
+    assert wave_from(json.loads(json.dumps(wave_document(wave))), FACTS) == wave
+    assert {step.read for step in steps} <= set(FACTS.values())
 
 
 def test_without_a_purpose_nothing_is_taken_away() -> None:

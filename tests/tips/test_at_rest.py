@@ -14,6 +14,7 @@ from galvan.engine.audit import audit
 from galvan.model import Blind, HostFacts, PutFile, Rung, SecretRef, Setting, Snapshot, Stage, Step, Verdict, remaining
 from galvan.tips import TIPS
 from galvan.tips.hardening import at_rest
+from galvan.tips.hardening.at_rest.facts import disk
 
 ASKED = {"hardening": {"at_rest": "file"}}
 KEPT = {"1": "5338a7b91d3ab5d9", "2": "3a307e837aeb5139"}
@@ -95,6 +96,18 @@ def test_the_way_back_stops_while_a_binary_log_needs_a_key() -> None:
     assert remaining(gate, {"left": "nothing"}) == {}
     assert remaining(back, {"left": "nothing"}) == {}
     assert remaining(back, {"left": "2 binary logs"}) == {"left": "nothing"}
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("redo=80\naria=0\nbinlogs=2\nbinlogs_odd=0\nbinlogs_encrypted=0\n", "nothing"),
+        ("redo=240\naria=0\nbinlogs=0\n", "the redo log"),
+        ("redo=80\naria=3\nbinlogs=2\nbinlogs_odd=0\nbinlogs_encrypted=1\n", "3 Aria tables and 1 binary logs"),
+    ],
+)
+def test_what_needs_a_key_is_read_off_the_disk(said: str, left: str) -> None:
+    assert disk(said)["left"] == left
 
 
 def test_what_two_load_is_one_line() -> None:

@@ -159,7 +159,7 @@ class Hardening:
 
     at_rest: str = ""  # file or hashicorp: where the keys of encryption at rest lie; empty: not asked for
     vault: str = ""  # hashicorp: the URL of the secret engine, as https://vault.example.org:8200/v1/mariadb
-    encryption_iops: int = 100  # what one host's background encryption may read and write in a second
+    encryption_iops: int = 100  # innodb_encryption_rotation_iops while one host encrypts what is there
     audit: str = "file"  # or syslog: where the server's audit log goes
     audit_exclude: tuple[str, ...] = ()  # users that it leaves out, because they are noisy and of no use to an intruder
     password_length: int = 14  # the least that a new password may have

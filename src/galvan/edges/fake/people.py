@@ -113,8 +113,7 @@ def _nothing(fake: Fake, machine: Machine) -> str:
 
 PEOPLE: Mapping[str, Callable[[Fake, Machine], str]] = {
     "server.grants": _grants,
-    "hardening.locks": _grants,
-    "hardening.rights": _grants,
+    "hardening.accounts-standing": _grants,
     "hardening.used": _used,
     "hardening.watching": _used,
     "hardening.account-options": _settings,

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from galvan.cluster.grants import GRANT_OPTION, GRANTS, Account, Grant, Level
 from galvan.cluster.quote import literal, sh
-from galvan.model import Fact, Finding, HostFacts, Need, Role, Rung, Scope, Shell, Snapshot, Sql, Stage, State, Step
+from galvan.model import Finding, HostFacts, Need, Role, Rung, Scope, Shell, Snapshot, Sql, Stage, State, Step
 from galvan.tips.hardening.accounts.definers import defined
 from galvan.tips.hardening.accounts.entry import empty, nameless, remote_roots
-from galvan.tips.hardening.accounts.facts import KEPT, LOCKS, RIGHTS, SAVED, USED, WATCHING, held_at, holdings
+from galvan.tips.hardening.accounts.facts import KEPT, SAVED, STANDING, USED, WATCHING, held_at, holdings
 from galvan.tips.hardening.accounts.purpose import ADMINISTERS, NEEDS, Purpose, Purposes
 from galvan.tips.hardening.accounts.unused import idle, servers, told
 
@@ -104,11 +104,9 @@ def _name(account: Account) -> str:
     return f"{literal(account.user)}@{literal(account.host)}"
 
 
-def _step(
-    facts: HostFacts, called: str, read: Fact[State], before: State, want: State, do: str, undo: str, title: str
-) -> Step:
+def _step(facts: HostFacts, called: str, before: State, want: State, do: str, undo: str, title: str) -> Step:
     return Step(
-        id=f"{TIP}.{called}", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=read, before=before, want=want,
+        id=f"{TIP}.{called}", tip=TIP, host=facts.host.name, stage=Stage.ACCOUNTS, read=STANDING, before=before, want=want,
         do=(Sql(do),), undo=(Sql(undo),), title=title, scope=Scope.CLUSTER,
     )  # fmt: skip
 
@@ -116,7 +114,7 @@ def _step(
 def _lock(facts: HostFacts, account: Account, why: str) -> Step:
     lock, unlock = (f"ALTER USER {_name(account)} ACCOUNT {word}" for word in ("LOCK", "UNLOCK"))
     before, want = {account.name: "open"}, {account.name: "locked"}
-    return _step(facts, f"lock-{account.name}", LOCKS, before, want, lock, unlock, f"{lock}: it {why}")
+    return _step(facts, f"lock-{account.name}", before, want, lock, unlock, f"{lock}: it {why}")
 
 
 def _narrow(facts: HostFacts, cut: Narrowing) -> Step:
@@ -128,7 +126,7 @@ def _narrow(facts: HostFacts, cut: Narrowing) -> Step:
     take = f"REVOKE {', '.join(sorted(cut.privileges))} ON {cut.grant.place} FROM {_name(cut.account)}"
     back = f"GRANT {plain} ON {cut.grant.place} TO {_name(cut.account)}{more}"
     before = {key: holdings(cut.account)[key]}
-    return _step(facts, f"narrow-{key}", RIGHTS, before, {key: left}, take, back, take)
+    return _step(facts, f"narrow-{key}", before, {key: left}, take, back, take)
 
 
 def _save(facts: HostFacts, accounts: Iterable[Account], changes: Sequence[Step]) -> Step:

@@ -87,11 +87,19 @@ def files(output: str) -> State:
 
 FILES: Fact[State] = Fact("hardening.at_rest_files", Shell(_FILES), files)
 
-_DISK = (
+_ARIA = (
+    "list() { find \"$d\" -mindepth 2 -maxdepth 2 -name '*.MAI' -size +7k -print0 | LC_ALL=C sort -z; }\n"
+    "aria() { { list | xargs -0 -r head -q -c 2048 -- | od -An -v -w2048 -tu1 | awk '{ print $(256 * $13 + $14 + 92) % 2 }'; echo @; "
+    "list | tr '\\0' '\\n'; } | awk '$0 == \"@\" { named = 1; next } !named { is[++n] = $1; next } is[++m] == 1'; }\n"
+)
+"""Aria tables that are encrypted, by their files: a bit in the description at the beginning of the index file says so."""
+DISK_SCRIPT = (
     f"{_OPTIONS}"
     f"r=$(given 'innodb[-_]log[-_]group[-_]home[-_]dir'); case $r in ''|.|./) r=$d;; /*) ;; *) r=$d/$r;; esac\n"
     'echo "redo=$(od -An -tu1 -N1 "$r/ib_logfile0" 2>/dev/null | tr -d \' \')"\n'
     'case $o in *key?management*) echo "beneath=$(lsblk -nrso TYPE "$(findmnt -no SOURCE -T "$d" 2>/dev/null)" 2>/dev/null | grep -x -m 1 crypt)";; esac\n'
+    f"{_ARIA}"
+    'echo "aria=$(aria | wc -l)"\n'
     f"b=$(given 'log[-_]bin'); i=\n"
     "case $b in\n"
     '  /*) i=$b.index; [ -e "$i" ] || i=${b%.*}.index;;\n'
@@ -119,14 +127,25 @@ def disk(output: str) -> State:
             "the redo log or a binary log does not begin as one does" if redo else "there is no ib_logfile0 to look at"
         )
     shown = "encrypted" if int(redo) >= 128 else "clear"
-    left = [*(["the redo log"] if shown == "encrypted" else []), *([f"{encrypted} binary logs"] if encrypted else [])]
+    aria = int(str(said.get("aria") or 0))
+    left = [
+        *([f"{aria} Aria tables"] if aria else []),
+        *(["the redo log"] if shown == "encrypted" else []),
+        *([f"{encrypted} binary logs"] if encrypted else []),
+    ]
     return {
         "redo": shown, "binlogs": str(count), "binlogs_encrypted": str(encrypted), "left": " and ".join(left) or "nothing",
         "beneath": str(said.get("beneath") or ""),
     }  # fmt: skip
 
 
-DISK: Fact[State] = Fact("hardening.at_rest_disk", Shell(_DISK), disk, stable=False)
+DISK: Fact[State] = Fact("hardening.at_rest_disk", Shell(DISK_SCRIPT), disk, stable=False)
+REWRITE_ARIA = (
+    f"{_OPTIONS}{_ARIA}"
+    "aria | sed -n 's,.*/\\([A-Za-z0-9_$]*\\)/\\([A-Za-z0-9_$]*\\)[.]MAI$,SET SESSION wsrep_on = OFF; ALTER TABLE `\\1`.`\\2` FORCE;,p' | "
+    '"$(command -v mariadb || command -v mysql)" --host=localhost --protocol=socket\n'
+)
+"""Such tables are written anew on this member alone; in clear text, once aria_encrypt_tables is off."""
 _CLEAR = (
     f"{_OPTIONS}"
     "printf '%s\\n' \"$o\" | grep -q key[-_]management || { echo all; exit 0; }\n"

@@ -15,7 +15,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
         return
     for facts in now.having(Role.DATABASE):
         if facts[TABLES]["tables"] != "encrypted":
-            what = f"reads and writes each tablespace once, at most {now.cluster.policy.hardening.encryption_iops} pages a second"
+            what = f"reads and writes each tablespace once (innodb_encryption_rotation_iops={now.cluster.policy.hardening.encryption_iops})"
             yield Impact(TIP, facts.host.name, "disk", what, str(facts[TABLES]["progress"]))
         if facts[DISK]["binlogs"] != "0" and facts[DISK]["binlogs_encrypted"] == "0":
             what = "tools that read binary logs as files need the keys from now on; replicas get them decrypted"

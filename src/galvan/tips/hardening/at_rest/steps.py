@@ -29,7 +29,7 @@ from galvan.model import (
 from galvan.pki.keyring import DIRECTORY, PASSWORD, key_path
 from galvan.pki.places import BASE
 from galvan.tips.hardening.at_rest.checks import TEMPORARY
-from galvan.tips.hardening.at_rest.facts import DISK, FILES, TABLES
+from galvan.tips.hardening.at_rest.facts import DISK, DISK_SCRIPT, FILES, REWRITE_ARIA, TABLES
 
 TIP = "hardening"
 FIRST = ("1", "2")
@@ -56,7 +56,9 @@ def _put_aside(path: str) -> Shell:
     )
 
 
-_REFUSE = Shell(
+_FREE = Shell(
+    f"({{ set +eu\n{REWRITE_ARIA}}}) || {{ echo 'Aria tables could not be written anew in clear text' >&2; exit 1; }}\n"
+    f"( set +eu\n{DISK_SCRIPT}\n) | grep -q '^binlogs_encrypted=[1-9]' || exit 0\n"
     "echo 'binary logs on this host are still encrypted, so the keys and their plug-in stay. Once no replica and no restore needs "
     "them: PURGE BINARY LOGS BEFORE NOW(), then galvan rollback again' >&2; exit 1"
 )
@@ -180,7 +182,7 @@ def _encryption(facts: HostFacts, bare: bool, snapshot: Snapshot) -> Iterator[St
     if off and facts[DISK]["left"] == "nothing":
         yield Step(
             id=f"{TIP}.at-rest-left@{host}", tip=TIP, host=host, stage=Stage.STAGE_STRICT, read=DISK,
-            before={"left": "nothing"}, want={}, do=(), undo=(_REFUSE,), title="nothing on the disk needs a key any more",
+            before={"left": "nothing"}, want={}, do=(), undo=(_FREE,), title="nothing on the disk needs a key any more",
         )  # fmt: skip
     if not bare:
         return
