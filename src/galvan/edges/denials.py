@@ -20,16 +20,14 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from galvan.edges.fields import Field
+from galvan.edges.fields import Field, opened
 from galvan.model import BadInput
 from galvan.model.denials import Answer, Book, Rule
 
 NAME = "selinux.yaml"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RULE = re.compile(r"\w+/(\w+|\S*[/-]\S*)/\w+")
 _WORD = re.compile(r"\w+")
 _FIELDS = (
@@ -54,18 +52,8 @@ _HEAD = """\
 
 def read(path: Path) -> Book:
     """Raises BadInput with file, line and field; also where there is no such file."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise BadInput(f"there is no {path}: learn it with `galvan selinux learn`") from None
-    except (OSError, UnicodeDecodeError) as why:
-        raise BadInput(f"{path} cannot be read: {why}") from None
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.YAMLError as why:
-        mark = getattr(why, "problem_mark", None)
-        raise BadInput(f"{path} line {mark.line + 1 if mark else '?'}: {getattr(why, 'problem', why)}") from None
-    return Book({}, {}) if root is None else _book(Field(str(path), "", root))
+    root = opened(path, "galvan selinux learn")
+    return Book({}, {}) if root is None else _book(root)
 
 
 def read_if_there(path: Path) -> Book:
