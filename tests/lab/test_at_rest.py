@@ -69,11 +69,14 @@ def test_up_through_a_kill(keeper: Operator) -> None:
     began = time.time()
     run = keeper.start("apply", "--auto-approve", "--watch", "1")
     assert run.stdout is not None
+    said = []
     for line in run.stdout:
+        said.append(line)
         if "encrypt@" in line:
             run.kill()
             break
     run.wait()
+    assert "encrypt@" in said[-1], "".join(said)
     resumed = keeper.run("resume", "--watch", "1")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert all(count == 2 for count in restarts(began).values())
