@@ -31,6 +31,10 @@ def test_what_passes_denies_nothing(verdict: Verdict) -> None:
     assert rungs([finding(verdict), PASS], lambda tip: False) == {"t": Rung.ENFORCED}
 
 
+def test_a_tip_that_concerns_no_host_has_no_height() -> None:
+    assert rungs([finding(Verdict.NOT_APPLICABLE)], lambda tip: True) == {}
+
+
 def test_proven_stands_on_enforced_only() -> None:
     assert rungs([PASS], lambda tip: True) == {"t": Rung.PROVEN}
     assert rungs([finding(Verdict.UNKNOWN, Rung.ENFORCED)], lambda tip: True) == {"t": Rung.READY}

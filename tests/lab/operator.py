@@ -31,6 +31,7 @@ class Operator:
 
     home: Path
     tips: tuple[str, ...] = TLS
+    patience: float = 900.0  # seconds that a command may take
 
     @property
     def file(self) -> Path:
@@ -56,7 +57,7 @@ class Operator:
     def run(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(verb, *words), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False, timeout=900,
+            check=False, timeout=self.patience,
         )  # fmt: skip
 
     def start(self, verb: str, *words: str) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ from galvan import lab
 
 from .operator import Operator, hashes, restarts, synced
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 GROUND = {"nodes": 2, "arbitrator": True}
 TIP = ("--tip", "replication_tls")
 OPEN = {

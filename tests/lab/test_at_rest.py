@@ -13,7 +13,7 @@ from galvan import lab
 
 from .operator import Operator, restarts, synced, wait
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 HOSTS = ("db1", "db2", "db3")
 BINLOG = """
 printf '[mysqld]\\nlog_bin=/var/lib/mysql/binlog\\nlog_slave_updates=ON\\n' >/etc/mysql/mariadb.conf.d/70-binlog.cnf

@@ -7,7 +7,7 @@ import pytest
 from .operator import Operator
 from .walk import Ground, walk
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 GROUND = {"release": "trixie"}
 
 

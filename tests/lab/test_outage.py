@@ -13,7 +13,7 @@ from galvan import lab
 
 from .operator import Operator, hashes, restarts, synced
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.campaign]
 UNMARK = "systemctl is-active -q mariadb || sed -i 's/^safe_to_bootstrap: 1/safe_to_bootstrap: 0/' /var/lib/mysql/grastate.dat"
 LEFT = "ls /run/mariadb-wsrep-new-cluster /run/mysqld/wsrep-new-cluster 2>/dev/null; systemctl show-environment | grep _WSREP_NEW_CLUSTER=. || true"
 

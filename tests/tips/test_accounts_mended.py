@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from practice_cases import snapshot_of
+from practice_cases import FACTS, snapshot_of
 
 from galvan.cluster.grants import GRANTS, Account
 from galvan.cluster.logins import Lodge
-from galvan.cluster.order import invert
+from galvan.cluster.order import Wave, invert
+from galvan.engine.document import wave_document, wave_from
 from galvan.model import Finding, Rung, Snapshot, Sql, Stage, Step, Unreadable, Verdict, remaining
 from galvan.tips.hardening import accounts
 from galvan.tips.hardening.accounts.impact import impact, settled
@@ -101,6 +103,14 @@ def test_the_saved_statements_stay_on_the_way_back() -> None:
     assert remaining(invert(save), dict(save.want)) == {}
 
 
+def test_every_step_can_be_taken_back_out_of_what_lies_on_the_host() -> None:
+    """Another process reads the wave there, and looks its facts up by their names."""
+    steps = mended(seen(hardening=POLICY))
+    wave = Wave(Stage.ACCOUNTS, "db1", tuple(step for step in steps if step.stage is Stage.ACCOUNTS))
+    assert wave_from(json.loads(json.dumps(wave_document(wave))), FACTS) == wave
+    assert {step.read for step in steps} <= set(FACTS.values())
+
+
 def test_without_a_purpose_nothing_is_taken_away() -> None:
     assert not [text for text in statements(mended(seen())) if text.startswith("REVOKE")]
 
@@ -115,7 +125,13 @@ def test_a_fresh_server_is_left_alone() -> None:
 
 
 def test_below_enforced_nothing_is_locked() -> None:
-    assert statements(mended(seen(hardening=POLICY), Rung.READY)) == ["SET GLOBAL userstat = ON"] * 2
+    assert mended(seen(hardening=POLICY), Rung.READY) == []
+
+
+def test_logins_are_counted_after_the_restarts_that_would_end_it() -> None:
+    counting = [step for step in mended(seen(hardening=POLICY)) if "userstat" in step.title]
+    assert [step.host for step in counting] == ["db1", "db2"]
+    assert {step.stage for step in counting} == {Stage.HAND_OUT}
 
 
 def test_what_others_run_as_it_keeps_its_rights() -> None:

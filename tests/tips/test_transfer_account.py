@@ -154,6 +154,19 @@ def test_a_new_password_is_taken_beside_the_old_and_then_alone() -> None:
     ]  # fmt: skip
 
 
+def test_no_later_step_wants_what_stood_there_before() -> None:
+    """Else a run would take the account as it was, with one password, for the account as it ends."""
+    steps = [*rotated(with_password(), "20261128-000000", None)]
+    for number, step in enumerate(steps):
+        later = [
+            item
+            for s in steps[number + 1 :]
+            if (s.host, s.read.id) == (step.host, step.read.id)
+            for item in s.want.items()
+        ]
+        assert not [item for item in step.before.items() if item in later and step.want.get(item[0]) != item[1]]
+
+
 def test_where_there_is_nothing_to_change_it_is_said() -> None:
     with pytest.raises(BadInput, match="there is no password to change"):
         rotated(seen("account-made"), "x", None)

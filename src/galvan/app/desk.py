@@ -20,6 +20,8 @@ from galvan.engine import audit as audits
 from galvan.engine.gather import fingerprint, gather
 from galvan.model import Accepted, Check, Cluster, Fact, Finding, Manual, Rung, Snapshot, Tip, Unreadable, WrongUsage
 from galvan.tips import TIPS
+from galvan.tips.selinux.apparmor import PROFILE
+from galvan.tips.selinux.facts import LEARNT
 
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
@@ -76,12 +78,19 @@ def sit_down(
         raise WrongUsage(f"there is no tip {unknown[0]}; there are {', '.join(sorted(known))}")
     mine = tuple(tip for tip in TIPS if not tips or tip.id in tips)
     desk = Desk(cluster, state, mine, chosen(cluster, limit), passphrase_file, input_allowed, database)
-    return sit_again(desk)
+    learnt = replace(desk.cluster, learnt=_learnt(file, LEARNT), profile=_learnt(file, PROFILE))
+    return sit_again(replace(desk, cluster=learnt))
 
 
 def sit_again(desk: Desk) -> Desk:
     """The same desk, knowing what is kept on this side by now."""
     return replace(desk, cluster=replace(desk.cluster, authorities=_own(desk.state), escrow=_kept(desk.state)))
+
+
+def _learnt(file: Path, name: str) -> str:
+    """What `galvan selinux build` made; it lies beside galvan.yaml, as what it was built from does."""
+    made = file.with_name(name)
+    return made.read_text() if made.is_file() else ""
 
 
 def _own(state: StateDirectory) -> tuple[tuple[str, str], ...]:

@@ -124,6 +124,12 @@ def lb(words: Words) -> int:
     return door(words, _output(words), _desk(words))
 
 
+def selinux(words: Words) -> int:
+    from galvan.cli.selinux import selinux as confine
+
+    return confine(words, _output(words), _desk(words))
+
+
 def rotate(words: Words) -> int:
     from galvan.cli.rotate import rotate as renew
 
@@ -156,6 +162,6 @@ def _changing(name: str) -> Callable[[Words], int]:
 
 COMMANDS: Mapping[str, Callable[[Words], int]] = {
     "init": init, "verify": verify, "checks": checks, "explain": explain, "pki": pki, "firewall": firewall, "node": node,
-    "lb": lb, "rotate": rotate, "lab": lab,
+    "lb": lb, "selinux": selinux, "rotate": rotate, "lab": lab,
     **{name: _changing(name) for name in ("plan", "apply", "resume", "rollback", "runs", "unlock")},
 }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import NoReturn
 from galvan.cli.auditwords import FORMATS, SEVERITIES, auditing, format_of
 from galvan.cli.labwords import practice
 from galvan.cli.lbwords import statements
+from galvan.cli.selinuxwords import confinement
 
 USAGE = 64
 
@@ -253,6 +254,13 @@ def _lb(parser: argparse.ArgumentParser) -> None:
     _limited(parser)
 
 
+def _selinux(parser: argparse.ArgumentParser) -> None:
+    confinement(parser)
+    _limited(parser)
+    _remembering(parser)
+    _signing(parser)
+
+
 def _rotate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("at-rest-key", "sst-secret"), help="of which kind the new secret is")
     parser.add_argument(
@@ -281,5 +289,6 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
     "node": ("drain, undrain or restart one host, through the safety gates", _node),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
+    "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", _selinux),
     "lab": ("a practice cluster of real hosts on this machine", practice),
 }

@@ -16,7 +16,6 @@ from galvan.model import How, PutFile, Restart, RestoreFile, Shell, Sql
 
 HOME = "/var/lib/galvan"
 STOP_LIMIT = 120
-START_LIMIT = 180
 REFUSED = 75
 """Exit status of a restart whose gate refused: nothing was stopped."""
 
@@ -74,7 +73,7 @@ def restart(action: Restart, run: str) -> str:
     }
     return sh(
         _PRELUDE + parts[action.how], unit=action.unit, gate=_SAYS, want=f"Primary 4 {action.members} 0",
-        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=START_LIMIT, refused=REFUSED,
+        said=f"{run}: {action.how} of {action.unit}", stop=STOP_LIMIT, start=action.limit, refused=REFUSED,
     ).text  # fmt: skip
 
 
@@ -124,11 +123,15 @@ timeout {{start}} galera_new_cluster {{unit}} </dev/null || { """
 it for the start that it makes; where Galera's own mark lies on another member, the choice of this one was the engine's."""
 
 
+SQL_MODE = "/*M! 'NO_AUTO_CREATE_USER' */ /*!50706 '' */"
+"""Without it MariaDB's GRANT makes the account where there is none, with no password: an undo may come after somebody's DROP USER."""
+
+
 def statement(action: Sql, run: str) -> str:
     """The statement goes to the client's stdin; the log says that it ran, not what it said (it may hold a secret)."""
     return (
         _PRELUDE
-        + f"{FIND_SOCKET}\n{CLIENT} <<'@sql'\nSET SESSION sql_mode='', wsrep_sync_wait=0;\n{action.text};\n@sql\n"
+        + f"{FIND_SOCKET}\n{CLIENT} <<'@sql'\nSET SESSION sql_mode={SQL_MODE}, wsrep_sync_wait=0;\n{action.text};\n@sql\n"
         + sh(_LOG, said=f"{run}: ran a statement").text
     )
 
@@ -136,7 +139,7 @@ def statement(action: Sql, run: str) -> str:
 def shell(action: Shell, run: str) -> str:
     return (
         _PRELUDE
-        + "timeout 120 sh -eu <<'@shell'\n{\n"
+        + f"timeout {action.limit} sh -eu <<'@shell'\n{{\n"
         + action.text
         + "\n} </dev/null\n@shell\n"
         + sh(_LOG, said=f"{run}: ran a command").text

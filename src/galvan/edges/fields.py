@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from galvan.model import BadInput
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def opened(path: Path, learn: str) -> Field | None:
+    """The root of a book that a command made (`learn`); None where the file is empty. Raises BadInput with file and line."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise BadInput(f"there is no {path}: learn it with `{learn}`") from None
+    except (OSError, UnicodeDecodeError) as why:
+        raise BadInput(f"{path} cannot be read: {why}") from None
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as why:
+        mark = getattr(why, "problem_mark", None)
+        raise BadInput(f"{path} line {mark.line + 1 if mark else '?'}: {getattr(why, 'problem', why)}") from None
+    return None if root is None else Field(str(path), "", root)
 
 
 class Field:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from galvan.cluster.arbitrator import OWN, UNIT, Setup
 from galvan.cluster.provider import parse
 from galvan.cluster.quote import sh
-from galvan.edges.actions import REFUSED, START_LIMIT, STOP_LIMIT
+from galvan.edges.actions import REFUSED, STOP_LIMIT
 from galvan.model import Restart
 
 _LOG = f"journalctl _SYSTEMD_INVOCATION_ID=$(systemctl show {UNIT} -p InvocationID --value) -o cat --no-pager"
@@ -58,7 +58,7 @@ def restart(action: Restart, run: str) -> str:
     Ends when garbd says it has joined, or leaves it to the members to say so; fails where it did not stay up.
     """
     return sh(
-        _RESTART, members=action.members, said=f"{run}: restart of {UNIT}", stop=STOP_LIMIT, start=START_LIMIT
+        _RESTART, members=action.members, said=f"{run}: restart of {UNIT}", stop=STOP_LIMIT, start=action.limit
     ).text
 
 

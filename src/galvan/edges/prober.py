@@ -13,13 +13,14 @@ from galvan.cluster.facts import VARIABLES
 from galvan.cluster.identity import server_port
 from galvan.cluster.provider import yes
 from galvan.cluster.quote import literal, sh
-from galvan.edges import asking, ondisk, rummage, witness
+from galvan.edges import access, asking, ondisk, rummage, witness
 from galvan.edges.ssh import Ssh
 from galvan.edges.wire import OperatorDialer, Sink, Source, Wire
 from galvan.edges.wire.dial import at, connected
 from galvan.edges.wire.mysql import Session
 from galvan.edges.wire.scan import here
 from galvan.model import (
+    Access,
     Attempt,
     Capture,
     Cluster,
@@ -83,6 +84,8 @@ class SshProber:
             return await self._rummage(attempt)
         if isinstance(attempt, Runnable):
             return await self._runnable(attempt)
+        if isinstance(attempt, Access):
+            return await self._access(attempt)
         if isinstance(attempt, Scan) and vantage == OPERATOR:
             attempt = await self._known_targets(attempt)
         return await self._wire.attempt(vantage, attempt)
@@ -182,6 +185,14 @@ class SshProber:
             f"{asked.user} on {asked.host} can run {', '.join(found)}" if found
             else f"{asked.user} on {asked.host} can run none of {', '.join(asked.programs)}",
         )  # fmt: skip
+
+    async def _access(self, asked: Access) -> Trial:
+        script = access.question(asked).text
+        try:
+            out, err, code = await self._ssh.exec(self._host(asked.host), script, 30.0)
+        except Unreadable as why:
+            return Trial(Outcome.DEAD, str(why))
+        return access.answer(asked, out, err, code)
 
     async def _run(self, vantage: str, script: str) -> str:
         out, err, _ = await self._ssh.exec(self._host(vantage), script, 30.0)

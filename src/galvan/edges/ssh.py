@@ -68,7 +68,7 @@ class SshReader:
 
     async def _ask(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         mark, timed, began = secrets.token_hex(8), self._seconds is not None, time.perf_counter()
-        out, err, _ = await self._connections.exec(host, script.render(facts, mark, timed), script.LIMIT * 4.0)
+        out, err, _ = await self._connections.exec(host, script.render(facts, mark, timed), script.LIMIT * 15.0)
         if self._seconds is not None:
             self._seconds[host.name, ""] = time.perf_counter() - began
             self._seconds |= {(host.name, id): seconds for id, seconds in script.seconds(mark, out).items()}
@@ -112,7 +112,7 @@ class Ssh(SshReader):
     async def _script(self, host: Host, action: Action, wave: str) -> tuple[str, float]:
         match action:
             case Shell():
-                return actions.shell(action, self._run), 150.0
+                return actions.shell(action, self._run), action.limit + 30.0
             case Sql():
                 return actions.statement(action, self._run), 60.0
             case PutFile():
@@ -121,7 +121,7 @@ class Ssh(SshReader):
                 return actions.restore(action, self._run), 60.0
             case Restart():
                 text = garb.restart(action, self._run) if action.unit == UNIT else actions.restart(action, self._run)
-                return text, actions.STOP_LIMIT + actions.START_LIMIT + 60.0
+                return text, actions.STOP_LIMIT + action.limit + 60.0
 
     async def _content(self, host: Host, action: PutFile) -> str:
         match action.content:

@@ -30,15 +30,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from galvan.edges.fields import Field
+from galvan.edges.fields import Field, opened
 from galvan.model import BadInput
 from galvan.model.statements import Act, Book, Kind, Learnt, Name, On, Rule
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STATEMENT = ("digest", "schema", "text", "kind", "tables", "seen", "first", "last", "allow", "attention")
 _NEEDED = ("digest", "schema", "text", "kind", "allow")
 _DIGEST = re.compile(r"0x[0-9A-F]{16}")
@@ -53,20 +51,8 @@ _HEAD = """\
 
 def read(path: Path) -> Book:
     """Raises BadInput with file, line and field; also where there is no such file."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise BadInput(f"there is no {path}: learn it with `galvan lb firewall learn`") from None
-    except (OSError, UnicodeDecodeError) as why:
-        raise BadInput(f"{path} cannot be read: {why}") from None
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.YAMLError as why:
-        mark = getattr(why, "problem_mark", None)
-        raise BadInput(f"{path} line {mark.line + 1 if mark else '?'}: {getattr(why, 'problem', why)}") from None
-    if root is None:
-        return Book({})
-    return _book(Field(str(path), "", root))
+    root = opened(path, "galvan lb firewall learn")
+    return Book({}) if root is None else _book(root)
 
 
 def read_if_there(path: Path) -> Book:

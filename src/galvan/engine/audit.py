@@ -46,9 +46,12 @@ def asked(tips: Sequence[Tip], policy: Policy) -> tuple[Tip, ...]:
 
 
 def rungs(findings: Sequence[Finding], proven: Callable[[str], bool]) -> Mapping[str, Rung]:
-    """The lowest of a tip's hosts. Not knowing is not passing: an unknown check denies its rung like a failed one."""
+    """The lowest of a tip's hosts. Not knowing is not passing: an unknown check denies its rung like a failed one. A tip that
+    concerns no host has no height."""
     heights: dict[str, Rung] = {}
     for finding in findings:
+        if finding.verdict is Verdict.NOT_APPLICABLE:
+            continue
         height = heights.setdefault(finding.tip, Rung.ENFORCED)
         if finding.verdict in (Verdict.FAIL, Verdict.UNKNOWN) and finding.rung is not Rung.OPEN:
             heights[finding.tip] = min(height, Rung(finding.rung - 1))

@@ -27,7 +27,7 @@ from galvan.model import GalvanError, Host, Role, Shell, Stage, Tip, Unsafe
 
 T = TypeVar("T")
 HOME = "/var/lib/galvan"
-LAID_READY = (Stage.PREPARE, Stage.STAGE_STRICT, Stage.CALM)
+LAID_READY = (Stage.LABEL, Stage.PREPARE, Stage.STAGE_STRICT, Stage.CALM)
 AT_ONCE = (Stage.TRANSFER,)
 """Where the hosts do not understand each other in between; so on the way back, too."""
 _LOCK = """

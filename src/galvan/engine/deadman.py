@@ -79,7 +79,7 @@ async def settled(host: Host, crew: Crew, wave: str) -> None:
 async def may_guard(host: Host, crew: Crew) -> None:
     """Raises Unsafe while a member is not well."""
     if told := [*complaints(await gather(crew.cluster, GATE, crew.remote))]:
-        raise Unsafe(f"{host.name}: its wall was not touched: " + "; ".join(told))
+        raise Unsafe(f"{host.name} was not touched: " + "; ".join(told))
 
 
 async def guarded(step: Step, guard: Deadman, host: Host, crew: Crew, wave: str) -> None:

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         Tip,
     )
     from galvan.model.trials import (
+        Access,
         Attempt,
         Capture,
         ClientHello,
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accepted",
+    "Access",
     "Action",
     "Attempt",
     "Backup",
@@ -216,7 +218,7 @@ _ROOMS = {
     "hosts": "Backup Balancing Budget Cluster Control Hardening Host Opening Pair Policy ProbeAccount Risk Role SecretRef Transfers Walls Window",
     "scales": "Disruption Phase Rung Severity Stage Verdict",
     "tips": "Prober Reader Remote Tip",
-    "trials": "Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Rummage Runnable Scan Served Transfer Trial Weight weigh",
+    "trials": "Access Attempt Capture ClientHello GroupHello Listening Login Noted OnDisk Outcome Proof Question Result Rummage Runnable Scan Served Transfer Trial Weight weigh",
 }
 _WHERE = {word: room for room, words in _ROOMS.items() for word in words.split()}
 

@@ -75,12 +75,14 @@ class How(StrEnum):
 class Restart:
     """Stop and start of the database service; the edge asks the gate again in the same exec as the stop.
 
-    `members`: how many the stopping member must count at that moment.
+    `members`: how many the stopping member must count at that moment. `limit`: seconds that a start may take; one that brings
+    a full copy of the data takes as long as the data is large.
     """
 
     members: int
     unit: str = "mariadb"
     how: How = How.RESTART
+    limit: int = 180
     kind: str = "restart"
 
 

@@ -16,10 +16,11 @@ State: TypeAlias = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """POSIX sh; built with `cluster.quote.sh`, so that no value can break out."""
+    """POSIX sh; built with `cluster.quote.sh`, so that no value can break out. `limit`: seconds that it may take as an action."""
 
     text: str
     kind: str = "shell"
+    limit: int = 120
 
 
 @dataclass(frozen=True, slots=True)

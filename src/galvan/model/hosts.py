@@ -229,6 +229,8 @@ class Cluster:
     escrow: tuple[
         tuple[str, str], ...
     ] = ()  # number and fingerprint of the keys of encryption at rest that are kept here
+    profile: str = ""  # the lines of an AppArmor profile, likewise
+    learnt: str = ""  # the SELinux module that was built from what was learnt; it lies beside galvan.yaml
 
     def having(self, *roles: Role) -> tuple[Host, ...]:
         return tuple(h for h in self.hosts if h.role in roles)

@@ -44,6 +44,7 @@ class Stage(IntEnum):
     ASKER = 15  # an account with which a member is asked: once, replicated
     HEALTH = 16  # members say whether they serve, where only balancers may ask
     DOOR = 18  # a balancer's new door, beside the old one
+    LABEL = 19  # ports and files carry the labels that the server's policy knows; its domain is only watched
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
     STOP_CLEAR = 25  # only where an outage was allowed: every member stops, with the strict file lying ready
     START_STRICT = 26  # the last that stopped is bootstrapped, the others join it
@@ -61,6 +62,7 @@ class Stage(IntEnum):
     OLD_DOOR = 82  # the balancer's old way in is closed
     PROTECT = 84  # statements that nobody learnt are refused at the balancer
     OLD_ACCOUNT = 86  # with which transfers logged in before: locked once the new one has proven itself
+    CONFINE = 88  # the server is held to its policy and to what was learnt, host by host
     SHUT = 90  # what no rule lets in is dropped, host by host
 
     @property

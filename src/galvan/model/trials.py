@@ -169,6 +169,17 @@ class Runnable:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What the running kernel answers to the question whether the server's process may do this: asked, and not tried.
+    `target`: a type, or a path whose type is meant."""
+
+    host: str
+    target: str
+    kind: str
+    permission: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """A login under a name that nobody has, and then a look at what the server of `host` wrote of it: MATCHES where the name
     stands there. `log`: a file; empty where there is none to look at, `syslog` for the host's journal."""
@@ -193,6 +204,7 @@ Attempt: TypeAlias = (
     | Transfer
     | Rummage
     | Runnable
+    | Access
 )
 
 

@@ -178,8 +178,8 @@ async def _nothing(*_: Any) -> Any:
     raise Unreadable("no such host")
 
 
-def wire(record: Any, mark: Any) -> Wire:
-    return Wire(OperatorDialer(), lambda ref: ref.name, _nothing, record, mark, seconds=0.1)
+def wire(record: Any, mark: Any, seconds: float = 0.1) -> Wire:
+    return Wire(OperatorDialer(), lambda ref: ref.name, _nothing, record, mark, seconds=seconds)
 
 
 def test_the_marker_is_written_while_the_tap_runs() -> None:
@@ -194,7 +194,7 @@ def test_the_marker_is_written_while_the_tap_runs() -> None:
     async def mark(vantage: str, asked: Capture) -> None:
         events.append(asked.marker)
 
-    trial = asyncio.run(wire(record, mark).attempt("db1", Capture("db1", (3306,), MARK)))
+    trial = asyncio.run(wire(record, mark, 3.0).attempt("db1", Capture("db1", (3306,), MARK)))
     assert trial.outcome is Outcome.ENCRYPTED
     assert events == ["begin", MARK, MARK, MARK, "end"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from galvan.cluster import provider
 from galvan.cluster.balancer import FILE
-from galvan.edges.fake import notary, options, scripts, services, walls
+from galvan.edges.fake import notary, options, people, scripts, services, walls
 from galvan.edges.fake.clients import Account, Clients, Door, Pool, Session
 from galvan.edges.fake.doors import stock
 from galvan.edges.fake.group import Group, Witness
@@ -223,7 +223,7 @@ class Fake:
             self.clients.accounts[:] = [a for a in self.clients.accounts if a.user != "galvan-health"]
         elif "mysql.wsrep_allowlist" in text:
             self._list(text)
-        else:
+        elif not people.statement(self.clients.people, text):
             raise AssertionError(f"a statement that the cluster in memory does not know: {text!r}")
 
     @staticmethod

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from galvan.edges.fake.group import Group
 from galvan.edges.fake.machines import Machine
+from galvan.edges.fake.people import Person, stock
 
 BUNDLE = "/etc/galvan/client/client.cnf"
 
@@ -69,6 +70,7 @@ class Clients:
     pools: list[Pool] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     last_id: int = 20
+    people: list[Person] = field(default_factory=stock)
 
     def tend(self) -> None:
         """Sessions of members that do not serve end; pools go the new way where they can, and fill up again."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from galvan.edges.fake import doors, hardened, notary, options, transfers, walls
+from galvan.edges.fake import doors, guards, hardened, notary, options, transfers, walls
 from galvan.edges.fake.clients import BUNDLE
 from galvan.edges.fake.machines import CONFIG_HOME, HOME, Machine, Server
 from galvan.model import Role, Unreadable
@@ -293,8 +293,6 @@ PRINTERS: Mapping[str, Printer] = {
     "haproxy.guests": doors.print_guests,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",
-    **doors.OTHERS,
-    **hardened.OTHERS,
-    **transfers.OTHERS,
+    **doors.OTHERS, **guards.OTHERS, **hardened.OTHERS, **transfers.OTHERS,
     "sst.fit": transfers.fit(_defaults("sst")),
-}
+}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from galvan.cluster.answer import FLAG
 from galvan.cluster.walls import UNIT
-from galvan.edges.fake import doors, notary, transfers, walls
+from galvan.edges.fake import doors, notary, people, transfers, walls
 from galvan.edges.fake.machines import HOME, File, Machine
 from galvan.model import NotHealed
 
@@ -149,6 +149,8 @@ def _recover(fake: Fake, machine: Machine, text: str, whole: bool) -> str:
 
 _KNOWN: dict[str, Callable[[Fake, Machine, str, bool], str]] = {
     f"mkdir -p {HOME}/runs/": _remember,  # first, for these two hold others: a whole wave, and an undo
+    f"mkdir -p {people.SAVED}": lambda fake, machine, text, whole: "",
+    "-- Accounts before Galvan changed them": people.save,
     "systemd-run -q --unit=galvan-deadman-": walls.arm,
     "systemctl list-units --plain --no-legend --state=active 'galvan-deadman-*.timer'": walls.settle,
     "systemctl is-active -q galvan-deadman-": walls.release,

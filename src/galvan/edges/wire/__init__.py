@@ -12,6 +12,7 @@ from typing import assert_never
 from galvan.edges.wire import capture, group, noted, scan, served, server
 from galvan.edges.wire.dial import Dialer, Ended, OperatorDialer, Sink, Source
 from galvan.model import (
+    Access,
     Attempt,
     Capture,
     ClientHello,
@@ -103,6 +104,6 @@ class Wire:
             return await scan.scan(self._dialer, vantage, attempt, self._ask)
         if isinstance(attempt, Noted):
             return await noted.noted(self._dialer, vantage, attempt, self._run, self._dial)
-        if isinstance(attempt, Listening | OnDisk | Question | Rummage | Runnable | Transfer):
+        if isinstance(attempt, Access | Listening | OnDisk | Question | Rummage | Runnable | Transfer):
             return Trial(Outcome.DEAD, f"{type(attempt).__name__} is asked on the host, not on the wire")
         assert_never(attempt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from galvan.cluster.facts import PLATFORM, STATUS, VARIABLES
 from galvan.cluster.health import text
 from galvan.cluster.provider import yes
@@ -114,10 +116,9 @@ def catch_up(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if said := alone(facts):
         return said
     status = facts[STATUS]
-    uptime = float(text(status, "Uptime"))
-    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / max(
-        uptime, 1.0
-    )
+    if (uptime := float(text(status, "Uptime"))) < ROOM:
+        return not_here(f"the server counts since {uptime:.0f} s, too short a time to go by")
+    rate = (float(text(status, "wsrep_replicated_bytes")) + float(text(status, "wsrep_received_bytes"))) / uptime
     cache = text(facts[VARIABLES], "provider.gcache.size")
     seconds = size(cache) / rate if rate else float("inf")
     kept = "all that is written" if seconds == float("inf") else f"what is written in {seconds:.0f} s"
@@ -140,11 +141,11 @@ def cache_encrypted(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     return holds(yes(str(seen)), f"gcache.encryption={seen}", "yes")
 
 
-def _each(facts: HostFacts, bad: str, want: str, fault: object) -> Judgement:
+def _each(facts: HostFacts, bad: str, want: str, fault: Callable[[Link], bool]) -> Judgement:
     found: tuple[Link, ...] = links(str(facts[MACHINE].get("links", "")))
     if not found:
         return not_here("this host replicates from nobody beside the cluster")
-    wrong = [link.source for link in found if fault(link)]  # type: ignore[operator]
+    wrong = [link.source for link in found if fault(link)]
     return holds(
         not wrong,
         f"{bad}: {', '.join(wrong)}" if wrong else f"{', '.join(link.source for link in found)}: {want}",

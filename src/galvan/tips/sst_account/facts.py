@@ -62,7 +62,7 @@ class Kept:
 class Auth:
     """`user` and `behind`: what the next start would read. `server`: the system user of the server, in `group`. `shown`: where
     else the secret was found, by kind (command line, log, data directory). `written`: when Galvan's own file was;
-    `stamp`: of the password in it. `half`: a change of the password is under way here."""
+    `stamp`: of the password in it. `half`: a change of the password is under way here; `begun`: the last that was."""
 
     user: str
     behind: Behind
@@ -74,6 +74,7 @@ class Auth:
     written: int = 0
     stamp: str = ""
     half: bool = False
+    begun: str = ""
 
     @property
     def name(self) -> str:
@@ -150,6 +151,7 @@ for f in $(printf '%s' "$files" | grep '/""" + OWN + r"""$'); do
   printf 'written\t%s\t%s\n' "$(stat -c %Y "$f")" "$(sed -n 's/^# sst_account: made //p' "$f" | head -n 1)"
 done
 [ ! -e /etc/galvan/sst/next ] || echo next
+for f in /etc/galvan/sst/before-*; do case $f in *-'*'|*.part) ;; *) printf 'begun\t%s\n' "${f#*/before-}" ;; esac; done
 """ + KNOWN + _SHOWN + "true\n"
 )  # fmt: skip
 
@@ -168,10 +170,11 @@ def auth(output: str) -> Auth:
         )
         kept = tuple(Kept(name, Behind(what), int(at)) for at, name, what in said.get("kept", []))
         shown = tuple(dict.fromkeys((kind, where) for kind, where in said.get("shown", [])))
+        begun = max((of for (of,) in said.get("begun", [])), default="")
         written, stamp = max(((int(at), of) for at, of in said.get("written", [])), default=(0, ""))
     except (KeyError, ValueError) as wrong:
         raise Unreadable(f"the host does not say which account its transfers use: {output[:120]!r}") from wrong
-    return Auth(user, Behind(behind), server, group, places, kept, shown, written, stamp, "next" in said)
+    return Auth(user, Behind(behind), server, group, places, kept, shown, written, stamp, "next" in said, begun)
 
 
 def named(output: str) -> State:
@@ -184,6 +187,7 @@ def named(output: str) -> State:
         "own": f"{own.mode} {own.owner}" if own else None,
         "made": seen.stamp,
         "next": "yes" if seen.half else "no",
+        "begun": seen.begun,
     }  # fmt: skip
 
 

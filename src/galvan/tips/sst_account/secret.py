@@ -33,7 +33,10 @@ is() { case $1 in *[!0-9A-F]*|'') echo 'what should be a hash is none' >&2; exit
 _TO_BE = 'new=$(tr -d "\\n" <$n | hash); is "$new"\n'
 _AS_IT_IS = KNOWN + 'new=$(printf %s "$s" | hash); is "$new"\n'
 _KEPT = 'old=$(cat $b); is "$old"\n'
-_KEEP = KNOWN + '[ -s $b ] || { umask 077; printf %s "$s" | hash >$b.part; mv $b.part $b; }\n' + _KEPT
+_KEEP = (
+    KNOWN
+    + '[ -s $b.part ] || { umask 077; printf %s "$s" | hash >$b.new; mv $b.new $b.part; }\nold=$(cat $b.part); is "$old"\n'
+)
 _STATEMENTS = "server <<@statements\nSET SESSION sql_mode='', sql_log_off=1, wsrep_sync_wait=0;\n<said>@statements\n"
 _NEW, _OLD = "mysql_native_password USING '*$new'", "mysql_native_password USING '*$old'"
 _WRITE = r"""s=$(<source>)
@@ -44,12 +47,12 @@ sync {{path}}.galvan-new; mv -f {{path}}.galvan-new {{path}}
 """
 
 
-def _shell(*parts: str, say: Sequence[str] = (), stamp: str = "") -> Shell:
-    """`say`: statements in which the hashes stand as the shell's own variables; nothing else in them is the shell's."""
+def _shell(*parts: str, say: Sequence[str] = (), stamp: str = "", then: str = "") -> Shell:
+    """`say`: statements in which the hashes stand as the shell's own variables; nothing else in them is the shell's. `then`: what is
+    done once they have succeeded."""
     said = "".join(f"{statement};\n" for statement in say)
-    return Shell(
-        f"n={NEXT} b={BEFORE}-{stamp}\n{_HASH}{scripts.CLIENT}" + "".join(parts) + _STATEMENTS.replace("<said>", said)
-    )
+    head = f"n={NEXT} b={BEFORE}-{stamp}\n{_HASH}{scripts.CLIENT}"
+    return Shell(head + "".join(parts) + _STATEMENTS.replace("<said>", said) + then)
 
 
 def made(first: str, rights: Sequence[str], given: SecretRef | None = None) -> Step:
@@ -58,7 +61,7 @@ def made(first: str, rights: Sequence[str], given: SecretRef | None = None) -> S
     do = _shell(
         _MAKE, _TO_BE, say=[f"CREATE USER IF NOT EXISTS {ACCOUNT} {via}", f"ALTER USER {ACCOUNT} {via}", *rights]
     )
-    back = _shell("rm -f $n\n", say=[f"DROP USER IF EXISTS {ACCOUNT}"])
+    back = _shell("rm -f $n; rmdir ${n%/*} 2>/dev/null || true\n", say=[f"DROP USER IF EXISTS {ACCOUNT}"])
     return Step(
         id=f"{TIP}.make", tip=TIP, host=first, stage=Stage.ASKER, read=WAYS, before={ACCOUNT: None}, want={ACCOUNT: 1},
         do=(*_put(given), do), undo=(back,), scope=Scope.CLUSTER, title=f"create {ACCOUNT} with a password that is made there",
@@ -97,12 +100,15 @@ def cleared(first: str) -> Step:
     )  # fmt: skip
 
 
-def rotation(first: str, members: Iterator[Step], stamp: str, given: SecretRef | None = None) -> Iterator[Step]:
-    """Both passwords, then the new one on every member, then the new one alone."""
+def rotation(
+    first: str, members: Iterator[Step], stamp: str, begun: str, given: SecretRef | None = None
+) -> Iterator[Step]:
+    """Both passwords, then the new one on every member, then the new one alone. That a change was `begun` is told by its stamp: how many
+    passwords the account has is at the end as it was at the beginning."""
     both, alone = f"IDENTIFIED VIA {_OLD} OR {_NEW}", f"IDENTIFIED VIA {_NEW}"
     yield Step(
-        id=f"{TIP}.both", tip=TIP, host=first, stage=Stage.ASKER, read=WAYS, before={ACCOUNT: 1}, want={ACCOUNT: 2},
-        do=(*_put(given), _shell(_MAKE, _KEEP, _TO_BE, say=[f"ALTER USER {ACCOUNT} {both}"], stamp=stamp)),
+        id=f"{TIP}.both", tip=TIP, host=first, stage=Stage.ASKER, read=NAMED, before={"begun": begun}, want={"begun": stamp},
+        do=(*_put(given), _shell(_MAKE, _KEEP, _TO_BE, say=[f"ALTER USER {ACCOUNT} {both}"], stamp=stamp, then="mv $b.part $b")),
         undo=(
             _shell(_KEPT, say=[f"ALTER USER {ACCOUNT} IDENTIFIED VIA {_OLD}"], stamp=stamp), Shell(f"rm -f {NEXT} {BEFORE}-{stamp}"),
         ),

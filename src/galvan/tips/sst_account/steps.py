@@ -167,7 +167,8 @@ def rotated(snapshot: Snapshot, stamp: str, given: SecretRef | None) -> Iterator
         )
     if any(facts[AUTH].half for facts in members):
         raise Unsafe("a change of the password was begun and is not done: galvan resume, or galvan rollback")
-    return secret.rotation(members[0].host.name, turned(snapshot, stamp), stamp, given)
+    first = members[0]
+    return secret.rotation(first.host.name, turned(snapshot, stamp), stamp, first[AUTH].begun, given)
 
 
 def _turned(facts: HostFacts, user: str) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from galvan.tips.hardening.accounts.steps import mend
 __all__ = ["CHECKS", "FACTS", "impact", "mend", "proofs", "settled"]
 
 FACTS: tuple[Fact[Any], ...] = (
-    VARIABLES, GRANTS, CHECK_USERS, facts.USED, facts.LAST, definers.ROUTINES, definers.VIEWS, facts.CHANGED, facts.OPTIONS, facts.TRANSFERS, facts.KEPT,
+    VARIABLES, GRANTS, CHECK_USERS, facts.USED, facts.LAST, definers.ROUTINES, definers.VIEWS, facts.CHANGED, facts.OPTIONS,
+    facts.TRANSFERS, facts.KEPT, facts.STANDING, facts.WATCHING,
 )  # fmt: skip
 CHECKS: tuple[Check, ...] = (*entry.CHECKS, *rights.CHECKS, *rules.CHECKS)

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - no value from outside meets these statements
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from galvan.cluster.facts import client_of, lines, pairs, rows
@@ -148,13 +148,6 @@ TRANSFERS: Fact[State] = Fact(
 """Whom state transfers log in as: the name before the colon, and nothing of what stands after it."""
 
 
-def _of(read: Callable[[Account], Mapping[str, str]]) -> Callable[[str], State]:
-    def state(output: str) -> State:
-        return {key: value for account in grants(output).accounts for key, value in read(account).items()}
-
-    return state
-
-
 def held_at(account: Account, grant: Grant) -> str:
     return f"{account.name} ON {grant.place} {grant.part}".strip()
 
@@ -164,10 +157,19 @@ def holdings(account: Account) -> Mapping[str, str]:
     return {held_at(account, grant): ", ".join(sorted(grant.privileges)) for grant in account.grants}
 
 
-LOCKS: Fact[State] = Fact(
-    "hardening.locks", GRANTS.query, _of(lambda a: {} if a.role else {a.name: "locked" if a.locked else "open"})
-)
-RIGHTS: Fact[State] = Fact("hardening.rights", GRANTS.query, _of(holdings))
+def standing(output: str) -> State:
+    """Locks by account, and rights by account and place."""
+    found: dict[str, str] = {}
+    for account in grants(output).accounts:
+        found |= (
+            holdings(account)
+            if account.role
+            else {account.name: "locked" if account.locked else "open", **holdings(account)}
+        )
+    return found
+
+
+STANDING: Fact[State] = Fact("hardening.accounts-standing", GRANTS.query, standing)
 KEPT: Fact[State] = Fact(
     "hardening.accounts-saved", Shell(f'for f in {SAVED}/*.sql; do [ ! -e "$f" ] || echo "$f=saved"; done'), lines
 )

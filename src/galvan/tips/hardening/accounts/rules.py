@@ -136,13 +136,13 @@ def same_accounts(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Accounts replicate as statements and not as rows, so what was done with wsrep_on=OFF, or written into the tables by hand, is on
     one member alone. Then rights depend on which member answers, and a lock is none."""
     members = snapshot.having(Role.DATABASE)
-    if len(members) == 1:
-        return not_here("one member")
     known = {one.host.name: one for one in members if not isinstance(one.readings.get(GRANTS.id), Unreadable)}
     if len(known) < len(members):
         raise Unreadable(
             f"not every member says its accounts: {', '.join(sorted({m.host.name for m in members} - known.keys()))}"
         )
+    if len(members) == 1:
+        return not_here("one member")
     most = Counter(one[GRANTS].accounts for one in members).most_common(1)[0][0]
     usual = next(one for one in members if one[GRANTS].accounts == most)
     found = list(_apart(facts, usual))
