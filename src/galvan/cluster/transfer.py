@@ -25,7 +25,7 @@ QUIET = Shell(
     "wait for its end, then galvan resume' >&2; exit 1; }\n"
     "  sleep 0.2\ndone"
 )
-"""Waits until no transfer runs on the host; one that cannot succeed is tried again every few seconds, and is let go between."""
+"""Waits until no transfer runs on the host."""
 
 
 @dataclass(frozen=True, slots=True)
