@@ -69,7 +69,7 @@ def test_it_says_what_openssl_says(leaf: str, tmp_path: Path) -> None:
     ]
     said = subprocess.run([*ask, "-nameopt", "RFC2253"], capture_output=True, text=True, check=True).stdout.lower()
     found = describe(leaf)
-    assert f"serial={int(found.serial, 16):040x}"[-39:] in said
+    assert int(said.partition("serial=")[2].split()[0], 16) == int(found.serial, 16)
     assert found.sha256 in said.replace(":", "")
     assert found.subject == "CN=db1,O=shop"
     assert f"subject={found.subject.lower()}\n" in said
