@@ -129,7 +129,8 @@ def unsealed(said: dict[str, str]) -> dict[str, str]:
 def test_a_password_is_made_changed_and_changed_again_after_a_kill(operator: Operator) -> None:
     before = seen()
     operator.govern("{sst: {account: password}}")
-    assert operator.json("apply", "--auto-approve")["status"] == "done"
+    made = operator.json("apply", "--auto-approve")
+    assert made["status"] == "done"
     failing = {f["check"].partition(".")[2] for f in operator.json("audit")["findings"] if f["verdict"] == "fail"}
     assert failing <= {"old-account", "old-secret"}  # what was named before is open until a transfer has come
     first = digests()
@@ -150,8 +151,9 @@ def test_a_password_is_made_changed_and_changed_again_after_a_kill(operator: Ope
     assert proofs(operator, "--force-sst", "db3", code=(0, 3, 4)) == {
         key: {"fail" if key == "processes" else "pass"} for key in LOOK | FORCED
     }  # the server hands the password to its script in an environment
-    for _ in range(3):
-        assert operator.json("rollback", "--auto-approve")["status"] == "done"
+    refused = operator.run("rollback", "--auto-approve")
+    assert (refused.returncode, "is not changed back" in refused.stderr) == (5, True)
+    assert operator.json("rollback", made["run"], "--auto-approve")["status"] == "done"
     assert unsealed(seen()) == unsealed(before)
 
 

@@ -20,6 +20,7 @@ from galvan.engine.climb import with_watch
 from galvan.engine.document import to_document
 from galvan.engine.plan import Plan
 from galvan.model import BadInput, GalvanError, Impact, RestoreFile, Rung, Unsafe
+from galvan.tips.sst_account.secret import ROTATION
 
 
 async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
@@ -32,6 +33,11 @@ async def way_down(desk: Desk, run: str) -> tuple[str, Plan]:
     if not mine:
         raise BadInput(f"no host remembers a run {run}; they remember {', '.join(known) or 'none'}")
     waves = tuple(way_back([entry.wave(FACTS) for entry in mine], order_of(snapshot)))
+    if any(step.id == f"undo {ROTATION}" for wave in waves for step in wave.steps):
+        raise Unsafe(
+            f"run {run} changed the password of transfers, which is not changed back: galvan resume where it is not done, galvan "
+            "rotate sst-secret for another one. Nothing was changed; an earlier run is rolled back by its name"
+        )
     tips = tuple(sorted({step.tip for wave in waves for step in wave.steps}))
     bundles = tuple(
         Impact(step.tip, wave.host, f"bundle@{wave.host}", "loses its option file and certificate", action.path)

@@ -100,6 +100,10 @@ def cleared(first: str) -> Step:
     )  # fmt: skip
 
 
+ROTATION = f"{TIP}.both"
+"""The step by which a change of the password is known."""
+
+
 def rotation(
     first: str, members: Iterator[Step], stamp: str, begun: str, given: SecretRef | None = None
 ) -> Iterator[Step]:
@@ -107,7 +111,7 @@ def rotation(
     passwords the account has is at the end as it was at the beginning."""
     both, alone = f"IDENTIFIED VIA {_OLD} OR {_NEW}", f"IDENTIFIED VIA {_NEW}"
     yield Step(
-        id=f"{TIP}.both", tip=TIP, host=first, stage=Stage.ASKER, read=NAMED, before={"begun": begun}, want={"begun": stamp},
+        id=ROTATION, tip=TIP, host=first, stage=Stage.ASKER, read=NAMED, before={"begun": begun}, want={"begun": stamp},
         do=(*_put(given), _shell(_MAKE, _KEEP, _TO_BE, say=[f"ALTER USER {ACCOUNT} {both}"], stamp=stamp, then="mv $b.part $b")),
         undo=(
             _shell(_KEPT, say=[f"ALTER USER {ACCOUNT} IDENTIFIED VIA {_OLD}"], stamp=stamp), Shell(f"rm -f {NEXT} {BEFORE}-{stamp}"),

@@ -166,7 +166,7 @@ def rotated(snapshot: Snapshot, stamp: str, given: SecretRef | None) -> Iterator
             f"the password on {', '.join(strange)} is not Galvan's: galvan apply --tip sst_account makes an account of its own"
         )
     if any(facts[AUTH].half for facts in members):
-        raise Unsafe("a change of the password was begun and is not done: galvan resume, or galvan rollback")
+        raise Unsafe("a change of the password was begun and is not done: galvan resume")
     first = members[0]
     return secret.rotation(first.host.name, turned(snapshot, stamp), stamp, first[AUTH].begun, given)
 
