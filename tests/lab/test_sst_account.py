@@ -119,9 +119,11 @@ def digests() -> set[str]:
 
 
 def unsealed(said: dict[str, str]) -> dict[str, str]:
-    """Without the key for which a host is sealed to, which stays."""
+    """Without the key for which a host is sealed to, which stays, and without what was written down of changes that stay."""
+    stays = ("/etc/galvan", "/var/lib/galvan/runs/")
     return {
-        host: "\n".join(line for line in text.splitlines() if "/etc/galvan" not in line) for host, text in said.items()
+        host: "\n".join(line for line in text.splitlines() if not any(word in line for word in stays))
+        for host, text in said.items()
     }
 
 
