@@ -28,7 +28,7 @@ from galvan import lab
 ROUNDS = int(os.environ.get("GALVAN_BENCH_ROUNDS", "7"))
 MEGABYTES = int(os.environ.get("GALVAN_BENCH_MB", "1024"))
 OVER = "/etc/mysql/mariadb.conf.d/zzz-benchmark.cnf"
-CLEAR = "encrypt = 0\nssl-mode = DISABLED\n"
+CLEAR = "encrypt = 0\nssl-mode = DISABLED\nsockopt =\n"
 WAYS = {
     "mariabackup": ("mariabackup", ""), "mariabackup_plain": ("mariabackup", CLEAR), "rsync": ("rsync", ""),
     "rsync_plain": ("rsync", CLEAR), "secure_rsync": ("secure_rsync", ""),
