@@ -1,4 +1,4 @@
-"""A new password for the account of state transfers: a run of its own, so that what was half-done is finished or put back."""
+"""A new password for the account of state transfers: a run of its own, so that what was half-done is finished."""
 
 from __future__ import annotations
 

@@ -129,11 +129,7 @@ def may_write(needs: Iterable[object], snapshot: Snapshot) -> None:
 
 
 def _host(facts: HostFacts, needs: list[Setting | ProviderOption], members: int) -> Iterator[Step]:
-    path, entries = path_of(facts), facts[OWN_CONFIG]
-    asks_server = any(isinstance(need, ProviderOption) or need.section == "mysqld" for need in needs)
-    seen = (
-        facts[VARIABLES] if asks_server else {}
-    )  # a member that cannot join for want of a line is given it all the same
+    path, entries, seen = path_of(facts), facts[OWN_CONFIG], facts[VARIABLES]
     shows: dict[str, Value] = dict(seen)
     filed = _filed(facts[CONFIG], entries)
     for stage in sorted({need.stage for need in needs} | {Stage.SECOND_RESTART}):

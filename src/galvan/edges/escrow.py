@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from galvan.edges.authorities import Authorities, append, write
+from galvan.edges.authorities import Authorities, append, locked, write
 from galvan.model import BadInput, SecretRef
 from galvan.pki import keyring
 
@@ -84,9 +82,5 @@ class Escrow:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._directory):
             yield
-        finally:
-            os.close(descriptor)

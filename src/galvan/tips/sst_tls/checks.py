@@ -35,18 +35,25 @@ def carried(facts: HostFacts) -> Spoken | None:
     return spoken(facts)
 
 
-def unused(facts: HostFacts, snapshot: Snapshot) -> Iterator[Script]:
-    """Scripts that would run for whoever asks, and that no transfer of this cluster needs."""
-    wanted = needed(snapshot)
-    files = {script.real for name, script in facts[SCRIPTS].items() if name in wanted}
-    for name, script in facts[SCRIPTS].items():
-        if script.runs and name not in wanted and script.real not in files:
-            yield script
+def chosen(facts: HostFacts, snapshot: Snapshot) -> str:
+    """The method that the policy asks for, else the one in use."""
+    return snapshot.cluster.policy.sst.method or method(facts)
 
 
 def needed(snapshot: Snapshot) -> set[str]:
-    policy = snapshot.cluster.policy.sst
-    return {policy.method or method(facts) for facts in snapshot.having(Role.DATABASE)} | set(policy.also)
+    return {chosen(facts, snapshot) for facts in snapshot.having(Role.DATABASE)} | set(snapshot.cluster.policy.sst.also)
+
+
+def needless(facts: HostFacts, snapshot: Snapshot) -> Iterator[Script]:
+    """Scripts that no transfer of this cluster needs, under this name or another of the same file."""
+    wanted, there = needed(snapshot), facts[SCRIPTS]
+    files = {there[name].real for name in wanted & there.keys()}
+    yield from (script for script in there.values() if script.real not in files)
+
+
+def unused(facts: HostFacts, snapshot: Snapshot) -> list[Script]:
+    """Those of them that would run for whoever asks."""
+    return [script for script in needless(facts, snapshot) if script.runs]
 
 
 @check("sst_tls.encrypted", Severity.CRITICAL, "State transfers travel in clear text", rung=Rung.READY, control="GA-12")
@@ -147,7 +154,7 @@ def unused_methods(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def tools(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Encryption is done by other programs: socat built with OpenSSL for a backup, stunnel for rsync. Without them a transfer
     fails when it is needed, or in older versions goes on in clear text."""
-    name = snapshot.cluster.policy.sst.method or method(facts)
+    name = chosen(facts, snapshot)
     missing = [*lacking(facts, name)]
     if (script := facts[SCRIPTS].get(name)) and not script.runs:
         missing.append(f"the server's user may not run {script.path}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from galvan.cluster.transfer import method
 from galvan.model import Outcome, Proof, Role, Runnable, Snapshot, Transfer, Weight
-from galvan.tips.sst_tls.checks import needed
+from galvan.tips.sst_tls.checks import needed, needless
 from galvan.tips.sst_tls.facts import SCRIPTS
 
 TIP = "sst_tls"
@@ -26,9 +26,8 @@ KNOWN = (
 def proofs(snapshot: Snapshot) -> Iterator[Proof]:
     wanted = needed(snapshot)
     for facts in snapshot.having(Role.DATABASE):
-        host, there = facts.host.name, facts[SCRIPTS]
-        files = {script.real for name, script in there.items() if name in wanted}
-        others = [name for name in {*KNOWN, *there} - wanted if name not in there or there[name].real not in files]
+        host = facts.host.name
+        others = {*KNOWN} - wanted - facts[SCRIPTS].keys() | {script.method for script in needless(facts, snapshot)}
         yield Proof(
             f"sst_tls.unused-methods@{host}", TIP, f"a donor on {host} serves no method but the one in use", host, host,
             Runnable(host, tuple(f"wsrep_sst_{name}" for name in sorted(others))), frozenset({Outcome.REFUSED}),

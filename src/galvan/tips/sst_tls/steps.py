@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
+from dataclasses import replace
+from pathlib import Path
 
 from galvan.cluster import identity
 from galvan.cluster.dialects import dialect
@@ -22,13 +23,14 @@ from galvan.model import (
     Role,
     Rung,
     Setting,
+    Shell,
     Snapshot,
     Stage,
     Step,
 )
 from galvan.pki import judge
 from galvan.pki.places import on_server
-from galvan.tips.sst_tls.checks import lacking, needed, rivals, unfit, unused
+from galvan.tips.sst_tls.checks import chosen, lacking, needed, rivals, unfit, unused
 from galvan.tips.sst_tls.facts import METHODS, SCRIPTS, TOOLS
 from galvan.tips.sst_tls.shutting import ways
 from galvan.tips.sst_tls.wanted import falls_back, section
@@ -39,7 +41,7 @@ SCRIPT = f"/usr/bin/wsrep_sst_{OURS}"
 
 def script() -> str:
     """Galvan's own transfer script, as it is put on the hosts."""
-    return files("galvan.tips.sst_tls").joinpath(f"wsrep_sst_{OURS}").read_text()
+    return (Path(__file__).parent / f"wsrep_sst_{OURS}").read_text()
 
 
 def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[Step | Need]:
@@ -66,7 +68,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
 
 def _may(facts: HostFacts, snapshot: Snapshot) -> None:
     """Raises Blind where encrypted transfers would not work, or would not stay encrypted."""
-    host, name = facts.host.name, snapshot.cluster.policy.sst.method or method(facts)
+    host, name = facts.host.name, chosen(facts, snapshot)
     if missing := [*lacking(facts, name)]:
         raise Blind(f"{host} cannot make encrypted transfers by {name}: {'; '.join(missing)}")
     if lines := rivals(facts):
@@ -125,10 +127,10 @@ def _section(facts: HostFacts, snapshot: Snapshot, own: bool) -> Iterator[Settin
 
 def _method(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step | Need]:
     """Another method, where the policy asks for one; and the script behind it where that is Galvan's."""
-    host, name = facts.host.name, snapshot.cluster.policy.sst.method
-    if (name or method(facts)) == OURS:
+    host, name = facts.host.name, chosen(facts, snapshot)
+    if name == OURS:
         yield from _install(facts)
-    if name and name != method(facts):
+    if name != method(facts):
         reason = "how a member gets a full copy: policy.sst.method"
         yield Setting(host, "mysqld", "wsrep_sst_method", name, Stage.TRANSFER, TIP, reason, live=True)
 
@@ -147,28 +149,27 @@ def _install(facts: HostFacts) -> Iterator[Step]:
 
 def _opened(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step]:
     """A script that was shut while another method was in use, and is needed now."""
-    host, seen = facts.host.name, facts[METHODS]
     for name in sorted(needed(snapshot) - {OURS}):
         if (there := facts[SCRIPTS].get(name)) and not there.runs:
-            links = [found for found in facts[SCRIPTS].values() if found.real == there.real]
             undo, do = ways(str(facts[TOOLS].get("lasting")), there.real, there.mode | 0o111)
-            yield Step(
-                id=f"{TIP}.open-{name}@{host}", tip=TIP, host=host, stage=Stage.PREPARE, read=METHODS,
-                before={link.method: seen.get(link.method) for link in links},
-                want={link.method: str(seen.get(link.method)).replace("shut", "runs") for link in links},
-                do=(do,), undo=(undo,), title=f"{there.real} may be run again",
-            )  # fmt: skip
+            step = _turned(facts, there.real, f"open-{name}", ("shut", "runs"), do, undo)
+            yield replace(step, stage=Stage.PREPARE, title=f"{there.real} may be run again")
 
 
 def _shut(facts: HostFacts, snapshot: Snapshot) -> Iterator[Step]:
     """One step for each file; links to one file are one."""
-    for real in sorted({found.real for found in unused(facts, snapshot)}):
-        links = [found for found in facts[SCRIPTS].values() if found.real == real]
-        do, undo = ways(str(facts[TOOLS].get("lasting")), real, links[0].mode)
-        seen = facts[METHODS]
-        yield Step(
-            id=f"{TIP}.shut-{real.rpartition('_sst_')[2]}@{facts.host.name}", tip=TIP, host=facts.host.name,
-            stage=Stage.METHODS, read=METHODS, before={link.method: seen.get(link.method) for link in links},
-            want={link.method: str(seen.get(link.method)).replace("runs", "shut") for link in links},
-            do=(do,), undo=(undo,), title=f"{real} is no longer run",
-        )  # fmt: skip
+    for real, mode in sorted({(found.real, found.mode) for found in unused(facts, snapshot)}):
+        do, undo = ways(str(facts[TOOLS].get("lasting")), real, mode)
+        yield _turned(facts, real, f"shut-{real.rpartition('_sst_')[2]}", ("runs", "shut"), do, undo)
+
+
+def _turned(facts: HostFacts, real: str, word: str, turn: tuple[str, str], do: Shell, undo: Shell) -> Step:
+    """One file from running to shut or back, under all of its names."""
+    host, seen = facts.host.name, facts[METHODS]
+    names = [found.method for found in facts[SCRIPTS].values() if found.real == real]
+    return Step(
+        id=f"{TIP}.{word}@{host}", tip=TIP, host=host, stage=Stage.METHODS, read=METHODS,
+        before={name: seen.get(name) for name in names},
+        want={name: str(seen.get(name)).replace(*turn) for name in names},
+        do=(do,), undo=(undo,), title=f"{real} is no longer run",
+    )  # fmt: skip
