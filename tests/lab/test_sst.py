@@ -210,12 +210,10 @@ def test_killed_in_the_middle_the_next_attempt_succeeds(transfers: Operator, met
     wait(lambda: any(at_work(host) for host in ("db1", "db2")), 60)
     donor = next(host for host in ("db1", "db2") if at_work(host))
     victim = donor if end == "donor" else "db3"
-    # with the donor's server dead and the joiner's directory emptied, the third would be alone, and rightly serve nobody
-    server = "" if method == "rsync" and end == "donor" else "pkill -9 mariadbd; "
+    # the joiner ends when its donor does; with the donor's server dead too the third would be alone, and rightly serve nobody
+    server = "" if end == "donor" else "pkill -9 mariadbd; "
     lab.execute(victim, f"pkill -9 -f 'mariadb-backup|mariabackup|[s]ocat|[r]sync|[w]srep_sst_'; {server}true")
-    if (
-        method == "rsync"
-    ):  # the server's own script leaves half a data directory, which no start gets past: an operator empties it
+    if method == "rsync":  # its script leaves half a data directory, which no start gets past: an operator empties it
         lab.execute("db3", "systemctl stop mariadb; rm -rf /var/lib/mysql/*")
     for host in (victim, "db3"):
         lab.execute(host, "systemctl reset-failed mariadb; systemctl start --no-block mariadb", limit=60)

@@ -174,7 +174,7 @@ async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Ste
     told, *_ = await together(
         crew.preflight(host),
         _nothing() if gone else crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave.id, text)),
-        hasten(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
+        hasten(host, crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
     )
     if told:
         await crew.choreography.welcome(host, crew.remote)

@@ -27,7 +27,7 @@ async def bounced(
         raise NotHealed(f"{host.name} was not restarted: " + "; ".join(told))
     await together(
         crew.choreography.farewell(host, crew.remote, lambda text: crew.say(wave, text)),
-        *([hasten(crew.cluster, crew.remote)] if crew.quick_rejoin else []),
+        *([hasten(host, crew.cluster, crew.remote)] if crew.quick_rejoin else []),
     )
     try:
         await crew.remote.act(host, replace(restart, how=How.STOP), wave)

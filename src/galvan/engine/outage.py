@@ -209,7 +209,7 @@ class Outage:
         await self._may_join(wave, host, seen)
         crew.say(wave.id, f"start {restart.unit}")
         if crew.quick_rejoin:
-            await hasten(crew.cluster, crew.remote)
+            await hasten(host, crew.cluster, crew.remote)
         await crew.remote.act(host, replace(restart, how=How.START), wave.id)
         await caught_up(host, crew)
         if crew.quick_rejoin:
