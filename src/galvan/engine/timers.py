@@ -34,9 +34,8 @@ async def hasten(joiner: Host, cluster: Cluster, remote: Remote) -> None:
 async def relax(cluster: Cluster, remote: Remote) -> None:
     """Also after a killed run: the value to go back to is read from the option files, not from a memory."""
     for facts in await _members(cluster, remote):
-        if facts[VARIABLES].get(f"provider.{KEY}") == QUICK:
-            if (before := _written(facts)) != QUICK:
-                await remote.act(facts.host, provider.set_period(KEY, before, facts[VARIABLES]), "timers")
+        if facts[VARIABLES].get(f"provider.{KEY}") == QUICK and (before := _written(facts)) != QUICK:
+            await remote.act(facts.host, provider.set_period(KEY, before, facts[VARIABLES]), "timers")
 
 
 def _written(facts: HostFacts) -> str:
