@@ -1,4 +1,4 @@
-"""CSV: one row for each check on each host. Pure."""
+"""CSV: one row for each check on each host, and one for each control that a person has to judge. Pure."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def render(seen: Audited) -> str:
             cluster, at, row.host, row.finding.tip, row.finding.check, row.check.control if row.check else "", row.severity,
             row.status, row.finding.verdict.value, row.title, row.seen, row.want, row.remedy, "; ".join(row.references), row.why,
             owner, until,
+        )  # fmt: skip
+        writer.writerow([_cell(cell) for cell in cells])
+    for one in seen.manual:
+        cells = (
+            cluster, at, "", one.tip, one.id, one.control, "", "manual", "", one.title, "", "", one.look, "; ".join(one.references), "",
+            "", "",
         )  # fmt: skip
         writer.writerow([_cell(cell) for cell in cells])
     return out.getvalue().rstrip("\n")

@@ -1,7 +1,7 @@
 """JUnit XML: a suite for each host, a case for each check, passes too, so that the counts mean something. Pure.
 
 A failing check is a failure, one that could not look is an error; what the policy accepts or switches off is skipped with its
-reason, and so is what does not concern the host.
+reason, and so is what does not concern the host. What a person has to judge is a suite of its own, all of it skipped.
 """
 
 from __future__ import annotations
@@ -10,28 +10,46 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from galvan.report.words import Audited, Row, judged, rows, short, taken
 
-_OUTCOMES = {"fail": "failure", "unknown": "error", "accepted": "skipped", "off": "skipped", "n/a": "skipped"}
+_OUTCOMES = {
+    "fail": "failure",
+    "unknown": "error",
+    "accepted": "skipped",
+    "off": "skipped",
+    "n/a": "skipped",
+    "manual": "skipped",
+}
 _MESSAGE = 500
+BY_HAND = "for a person to judge"
 
 
 def render(seen: Audited) -> str:
     by_host: dict[str, list[Row]] = {}
     for row in rows(seen):
         by_host.setdefault(row.host, []).append(row)
-    root = Element("testsuites", _counts([row for found in by_host.values() for row in found]), name="galvan audit")
+    statuses = [row.status for row in rows(seen)] + ["manual"] * len(seen.manual)
+    root = Element("testsuites", _counts(statuses), name="galvan audit")
     for host, found in sorted(by_host.items()):
-        suite = SubElement(root, "testsuite", _counts(found), name=host, hostname=host)
+        suite = SubElement(root, "testsuite", _counts([row.status for row in found]), name=host, hostname=host)
         suite.set("timestamp", taken(seen).strftime("%Y-%m-%dT%H:%M:%S"))
         for row in found:
             _case(suite, row)
+    if seen.manual:
+        suite = SubElement(root, "testsuite", _counts(["manual"] * len(seen.manual)), name=BY_HAND)
+        for one in seen.manual:
+            case = SubElement(suite, "testcase", classname=f"{one.tip}.manual", name=f"{one.id} {one.title}", time="0")
+            SubElement(case, "skipped", message=short(f"for a person to judge: {one.look}", _MESSAGE))
     indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}'
 
 
-def _counts(found: list[Row]) -> dict[str, str]:
-    outcomes = [_OUTCOMES.get(row.status, "") for row in found]
+def _counts(statuses: list[str]) -> dict[str, str]:
+    outcomes = [_OUTCOMES.get(status, "") for status in statuses]
     counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
-    return {"tests": str(len(found)), **{name: str(outcomes.count(kind)) for name, kind in counts.items()}, "time": "0"}
+    return {
+        "tests": str(len(statuses)),
+        **{name: str(outcomes.count(kind)) for name, kind in counts.items()},
+        "time": "0",
+    }
 
 
 def _case(suite: Element, row: Row) -> None:
