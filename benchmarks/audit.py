@@ -1,4 +1,4 @@
-"""How long does `galvan audit` of the two TLS tips take on a cluster of three hosts, as a whole process?
+"""How long does `galvan audit` take on a cluster of three hosts, of the two TLS tips and of all tips, as a whole process?
 
 Beside it, in turn, in the same run: the floor (plain `ssh HOST mariadb -e 'select 1'` to the three in parallel, without
 connection sharing) and the peer (`ansible -m setup` to the same three). Each figure is the median; a ratio is ours
@@ -63,6 +63,11 @@ def measure(home: Path) -> dict[str, float]:
         ours, other = in_turn(audit, peer)
         show("galvan audit", ours), show("ansible -m setup", other)
         said["audit_vs_ansible"] = ratio(ours, other)
+        whole = audit_command(home, ())
+        once(whole), count(whole)
+        ours, other = in_turn(whole, peer)
+        show("galvan audit, all tips", ours), show("ansible -m setup", other)
+        said["audit_all_vs_ansible"] = ratio(ours, other)
     else:
         print("ansible is not installed (make bench installs it), so the peer was not measured")
     return said
@@ -92,11 +97,11 @@ def show(name: str, seconds: Sequence[float]) -> None:
     )
 
 
-def audit_command(home: Path) -> list[str]:
+def audit_command(home: Path, tips: Sequence[str] = TIPS) -> list[str]:
     present = lab.current()
     hosts = "".join(f"  {h.name}: {{role: database, address: {h.address}}}\n" for h in present.databases)
     (home / "galvan.yaml").write_text(f"cluster: bench\nssh_config: [{present.ssh_config}]\nhosts:\n{hosts}")
-    return [sys.executable, "-m", "galvan", "audit", *TIPS, "--cluster", str(home / "galvan.yaml"), "--format", "json"]
+    return [sys.executable, "-m", "galvan", "audit", *tips, "--cluster", str(home / "galvan.yaml"), "--format", "json"]
 
 
 def floor_command() -> list[str]:

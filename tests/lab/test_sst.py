@@ -260,6 +260,24 @@ def test_forced_by_the_operator_it_is_proven(transfers: Operator) -> None:
     assert "only TLS" in done.stdout
 
 
+def test_galvan_killed_in_a_forced_transfer_and_the_next_attempt_succeeds(transfers: Operator) -> None:
+    """The member's own start goes on without it, and nobody looks on any longer; it is still out of the balancer, and the next run
+    that ends puts it back."""
+    running = transfers.start("verify", *TIP, "--force-sst", "db3")
+    try:
+        wait(lambda: any(at_work(host) for host in ("db1", "db2")), 90)
+    finally:
+        running.kill()
+        running.communicate()
+    wait(synced, 240)
+    onlookers = "; pgrep -ax tcpdump || true"
+    for host in lab.current().databases:
+        wait(lambda name=host.name: lab.execute(name, LEFT + onlookers).strip() == "", 60)  # type: ignore[misc]
+    again = transfers.run("verify", *TIP, "--force-sst", "db3")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "only TLS" in again.stdout
+
+
 def test_mysqldump_as_the_seed_has_it(transfers: Operator) -> None:
     """An account under REQUIRE SSL on all members, which the donor's client logs in with at the joiner. Galvan advises against it,
     and does not change it; what it needs beside client TLS is a client that asks for TLS."""

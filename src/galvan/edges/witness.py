@@ -20,6 +20,7 @@ _FLAG = "/run/galvan/transfer"
 
 _LOOK = r"""
 umask 077; mkdir -p -m 700 /run/galvan; : >{{flag}}
+trap 'rm -f {{flag}} {{flag}}.tap' EXIT; trap 'exit 1' HUP PIPE
 began=$(date +%s) end=$(($(date +%s) + {{limit}})) times=0 all=
 s=$(my_print_defaults --mysqld sst 2>/dev/null | sed -n 's/^--\(loose[-_]\)*wsrep[-_]sst[-_]auth=[^:]*://Ip' | grep -v '^$' | sort -u)
 note() { case $all in *"$1"*) ;; *) all="$all$1
@@ -31,9 +32,9 @@ while [ -e {{flag}} ] && [ "$(date +%s)" -lt $end ]; do
   p=$(pgrep -f 'wsrep_ss[t]_[a-z]|mari[a](db-)?backup|xtrabacku[p]|mysqldum[p]|mariadb-dum[p]' | sed 's|.*|/proc/&/cmdline|')
   [ -z "$p" ] || { times=$((times + 1)); found $(grep -lzE '^(--password|--wsrep[-_]sst[-_]auth)=[^*x]' $p 2>/dev/null); }
   [ -z "$s" ] || found $(printf '%s\n' "$s" | grep -lF -f - /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)
+  echo || exit 1
   sleep 0.2
 done
-rm -f {{flag}}
 log=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--log[-_]error=//p' | tail -n 1)
 if [ -n "$s" ]; then
   { journalctl --since "@$began" -o cat --no-pager; [ ! -f "$log" ] || tail -c 4194304 "$log"; } 2>/dev/null |
@@ -52,7 +53,7 @@ umask 077; mkdir -p -m 700 /run/galvan; : >{{flag}}
 LOOK = sh(_LOOK, flag=_FLAG, limit=LIMIT).text
 TAP = sh(_TAP, flag=f"{_FLAG}.tap", ports=" or ".join(f"tcp port {port}" for port in PORTS), largest=LARGEST).text
 ENOUGH = sh("rm -f {{look}} {{tap}}", look=_FLAG, tap=f"{_FLAG}.tap").text
-"""The onlookers end by themselves when their flags are gone."""
+"""The onlookers end by themselves when their flags are gone; one that nobody listens to any more cannot say so, and ends them."""
 BY_WHOM = r"""d=$(my_print_defaults --mysqld 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1); d=${d:-/var/lib/mysql}
 for f in "$d/mariadb_backup_info" "$d/xtrabackup_info"; do
   [ -f "$f" ] && sed -n 's/^tool_command = .*--user=\([^ ]*\).*/\1/p' "$f" && break
