@@ -104,7 +104,7 @@ def test_an_inventory_as_it_is(tmp_path: Path, reader: str, name: str, text: str
 
 def test_a_directory_of_inventories(tmp_path: Path, reader: str) -> None:
     half = INI.split("[lb]")
-    files = {"inv/01-db.ini": half[0], "inv/02-rest.ini": "[lb]" + half[1], "inv/notes.md": "not an inventory", **{
+    files = {"inv/01-db": half[0], "inv/02-rest": "[lb]" + half[1], "inv/notes.md": "not an inventory", **{
         f"inv/{name}": text for name, text in VARS.items()}}  # fmt: skip
     cluster = told(written(tmp_path, files), "inv")
     assert [(h.name, h.address) for h in cluster.hosts][:3] == [
