@@ -102,7 +102,8 @@ def _balancer(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[str, int, 
     for port in sorted(admin_ports(facts) - doors):
         yield "tcp", port, operators(snapshot), ADMIN
     others = [a for host in snapshot.cluster.having(Role.LOAD_BALANCER) if host != facts.host for a in literal(host)]
-    if any(listener.process == "keepalived" for listener in facts[LISTENERS]):
+    shared = snapshot.cluster.policy.load_balancer.pair is not None
+    if shared or any(listener.protocol == "vrrp" for listener in facts[LISTENERS]):
         yield "vrrp", 0, others, PAIR
 
 
