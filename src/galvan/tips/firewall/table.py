@@ -8,8 +8,8 @@
 | SST (`wsrep_sst_receive_address`) | members |
 | 9200, the health check | balancers |
 
-A balancer: its doors for applications, its other listeners for the operators; VRRP between balancers. An arbitrator: the group's
-port for members and arbitrators. Each of them: ssh for the operators, and what `policy: firewall: also` opens. No port
+A balancer: its doors for applications, its other listeners for the operators; VRRP between balancers, where it is heard or the policy names
+a pair. An arbitrator: the group's port for members and arbitrators. Each of them: ssh for the operators, and what `policy: firewall: also` opens. No port
 is assumed where the cluster says it: the numbers come from the running servers and from what listens.
 """
 

@@ -27,13 +27,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Keepalived:
-    """`version` is empty where it is not installed; `addresses`: interface and address with the length of its network; `owned`: has
-    its owner a configuration of his own?"""
+    """`version` is empty where it is not installed; `addresses`: interface and address with the length of its network; `instances`: what its owner shares."""
 
     version: str
     standing: State
     addresses: tuple[tuple[str, str], ...]
-    owned: bool = False
     instances: tuple[Instance, ...] = ()
 
     def on(self, interface: str) -> tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]:
@@ -56,7 +54,6 @@ def keepalived(output: str) -> Keepalived:
         str(said.get("version") or ""),
         {key: str(said.get(key) or "") for key in ("script", "config", "included", "active", "enabled")},
         addresses,
-        said.get("owned") == "yes",
         tuple(_instances([line.split() for line in text.splitlines() if line.strip()])),
     )
 
@@ -86,7 +83,6 @@ _QUERY = sh(
     "systemctl is-enabled -q keepalived 2>/dev/null && echo enabled=yes\n"
     "ip -o address show 2>/dev/null | awk '{print \"address\", $2, $4}'\n"
     "cd /etc/keepalived 2>/dev/null && [ -e {{main}} ] || exit 0\n"
-    "grep -v -e '^# galvan: ' -e {{include}} {{main}} | grep -q . && echo owned=yes\n"
     "echo ---\n"
     "cat {{main}} $(sed -n 's/^[[:space:]]*include[a-z_]*[[:space:]]\\{1,\\}//p' {{main}} | grep -vx {{config}}) 2>/dev/null | sed 's/[!#].*//' |\n"
     "  awk '$1 ~ /^(vrrp_instance|interface|virtual_router_id)$/ || $1 ~ /^[0-9a-fA-F:.]*[:.][0-9a-fA-F:.]*(\\/[0-9]+)?$/ {print $1, $2}'",

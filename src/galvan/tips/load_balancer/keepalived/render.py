@@ -28,13 +28,12 @@ esac
 @dataclass(frozen=True, slots=True)
 class Side:
     """One of the two. `own` and `other`: their addresses on the interface. `first`: it is preferred where neither carries the shared
-    one yet. `owned`: its owner has a configuration of his own, whose scripts are his business."""
+    one yet."""
 
     pair: Pair
     own: str
     other: str
     first: bool
-    owned: bool = False
 
     @property
     def router(self) -> int:
@@ -46,12 +45,15 @@ def config(side: Side) -> str:
     """Without a password: VRRP sends it in the clear, and the wall lets nobody but the other balancer send VRRP.
 
     No weight for the script: with `nopreempt` a lowered priority moves nothing, only a fault gives the address away. Two misses, since
-    one may fall into a reload of HAProxy's."""
+    one may fall into a reload of HAProxy's. A script of the owner's that others than root could change runs no more with
+    `enable_script_security`; keepalived's own test then says so, and nothing is taken."""
     pair, leave = side.pair, f'"{SCRIPT} leave {side.pair.address}" root'
-    security = "" if side.owned else "global_defs {\n    enable_script_security\n}\n"
     return f"""\
 # Galvan's: edit galvan.yaml instead, or take this out with galvan rollback
-{security}vrrp_script galvan_door {{
+global_defs {{
+    enable_script_security
+}}
+vrrp_script galvan_door {{
     script "{SCRIPT} serves"
     user root
     interval 1

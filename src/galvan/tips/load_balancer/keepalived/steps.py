@@ -72,14 +72,16 @@ def side_of(facts: HostFacts, snapshot: Snapshot, pair: Pair) -> Side:
         said = ", ".join(f"{other.host.name} ({other.host.kind or 'haproxy'})" for other in balancers)
         raise Blind(f"a pair is two HAProxy hosts, and galvan.yaml names {said}: leave `pair` out of the policy")
     (other,) = (each for each in balancers if each.host.name != facts.host.name)
-    owned = facts[KEEPALIVED].owned
-    return Side(pair, _own(facts, pair), _own(other, pair), facts is balancers[0], owned)
+    return Side(pair, _own(facts, pair), _own(other, pair), facts is balancers[0])
 
 
 def _own(facts: HostFacts, pair: Pair) -> str:
     """Its address next to the shared one, by which galvan.yaml knows it: the wall lets VRRP in from there."""
     address, name = ipaddress.ip_address(pair.address), facts.host.name
-    near = [on.ip for on in facts[KEEPALIVED].on(pair.interface) if address in on.network and address != on.ip]
+    near = [
+        on.ip for on in facts[KEEPALIVED].on(pair.interface)
+        if address in on.network and address not in (on.ip, on.network.network_address, on.network.broadcast_address)
+    ]  # fmt: skip
     if not near:
         there = ", ".join(str(on.network) for on in facts[KEEPALIVED].on(pair.interface)) or "no address"
         raise Blind(
