@@ -82,9 +82,9 @@ def sit_down(home: Path, seed: str = "db1") -> Operator:
     passphrase.touch(mode=0o600)
     passphrase.write_text("a passphrase for the tests")
     who, present = Operator(home), lab.current()
+    doors = [word for host in present.balancers for word in ("--load-balancer", host.name)]
     done = who.run(
-        "init", seed, "--ssh-config", str(present.ssh_config), "--application", "app1", "--outsider", "mallory",
-        "--load-balancer", "lb1", "--probe-user", "app", "--probe-password-file", str(present.password_file), "--force",
+        "init", seed, "--ssh-config", str(present.ssh_config), "--application", "app1", "--outsider", "mallory", *doors, "--probe-user", "app", "--probe-password-file", str(present.password_file), "--force",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return who

@@ -101,7 +101,7 @@ def test_roles_beside_the_cluster() -> None:
 def test_a_balancer() -> None:
     app = Host("app1", "10.89.77.31", Role.APPLICATION, "app1")
     other = Host("lb2", "10.89.77.22", Role.LOAD_BALANCER, "lb2", "haproxy")
-    beat = ["lb1", "firewall.listeners", "ss\n", "ss\nudp 0.0.0.0:3780 keepalived\n"]
+    beat = ["lb1", "firewall.listeners", "ss\n", "ss\nvrrp keepalived\n"]
     seen = walls(app, other, edit=[beat], applications=("10.89.90.0/24",))
     told = {(a.protocol, a.port): a.sources for a in of(seen, "lb1")}
     assert told == {

@@ -20,6 +20,7 @@ def lab(words: argparse.Namespace) -> int:
                 ipv6=words.ipv6,
                 odd=words.odd,
                 arbitrator=words.arbitrator,
+                balancers=words.balancers,
                 firewall=words.firewall,
                 guests=words.guests,
             )

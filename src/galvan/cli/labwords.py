@@ -18,6 +18,9 @@ def practice(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--odd", action="store_true", help="paths, ports, names and spellings as nobody would expect them")
     up.add_argument("--arbitrator", action="store_true", help="a host arb1 with garbd beside the database hosts")
     up.add_argument(
+        "--balancers", type=int, choices=(1, 2), default=1, help="two share an address where the policy says so"
+    )
+    up.add_argument(
         "--firewall",
         default="",
         metavar="F[,F…]",

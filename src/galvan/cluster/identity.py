@@ -77,6 +77,8 @@ def server(facts: HostFacts, snapshot: Snapshot) -> Identity:
         for balancer in snapshot.cluster.having(Role.LOAD_BALANCER)
         for name in (balancer.name, balancer.address, *balancer.names)
     ]
+    if pair := snapshot.cluster.policy.load_balancer.pair:
+        doors.append(pair.address)
     return parted([*names, *facts.host.names, "localhost", *addresses, "127.0.0.1", "::1", *doors])
 
 

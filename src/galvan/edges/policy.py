@@ -221,7 +221,7 @@ def _pair(field: Field) -> Pair:
         raise field.wrong(f"a pair needs {', '.join(missing)}, as in {{address: 10.0.3.10, interface: eth0}}")
     address = said["address"].text()
     try:
-        ipaddress.ip_address(address)
+        address = str(ipaddress.ip_address(address))
     except ValueError:
         raise said["address"].wrong(f"{address!r} is no address, as in 10.0.3.10") from None
     made = Pair(address, said["interface"].text(_INTERFACE, "eth0"))

@@ -45,13 +45,15 @@ def up(
     arbitrator: bool = False,
     firewall: str = "",
     guests: str = "",
+    balancers: int = 1,
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else.
     `firewall`: what is in charge on the database hosts, one word or one for each host by commas.
     `guests`: the database hosts have kernels of their own, guarded by `selinux` or `apparmor`; two of them unless told."""
     subnet = subnet or own_subnet(ipv6)
     members = nodes or (2 if guests else 3)
-    return lifecycle.up(Options(members, release, sst, multi_writer, subnet, odd, arbitrator, firewall, guests), say)
+    made = Options(members, release, sst, multi_writer, subnet, odd, arbitrator, balancers, firewall, guests)
+    return lifecycle.up(made, say)
 
 
 def down(say: Say = print, purge: bool = False) -> None:

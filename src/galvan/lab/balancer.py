@@ -1,4 +1,4 @@
-"""lb1: one front door for the application, with a health check that knows Galera."""
+"""lb1, and lb2 where there is one: a front door for the application, with a health check that knows Galera."""
 
 from __future__ import annotations
 
@@ -52,10 +52,11 @@ done"""
 
 
 def start(lab: Lab) -> None:
-    """Open the front door and wait until the balancer has found every server up."""
-    put("lb1", (File("/etc/haproxy/haproxy.cfg", config(lab)),))
+    """Open each front door and wait until its balancer has found every server up."""
     tries = 600 if lab.guests else 100
-    execute("lb1", UP.format(servers=len(lab.databases), tries=tries), limit=180)
+    for host in lab.balancers:
+        put(host.name, (File("/etc/haproxy/haproxy.cfg", config(lab)),))
+        execute(host.name, UP.format(servers=len(lab.databases), tries=tries), limit=180)
 
 
 def config(lab: Lab) -> str:

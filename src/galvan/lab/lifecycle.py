@@ -126,7 +126,7 @@ def _make(options: Options, say: Say) -> Lab:
         galera.start(lab)
         arbitrator.start(lab)
         firewalls.start(lab)
-        say("balancer: opening lb1:3307")
+        say(f"balancer: opening {' '.join(f'{host.name}:{balancer.FRONT_DOOR}' for host in lab.balancers)}")
         balancer.start(lab)
         write_private(lab.state / "lab.json", topology.dump(lab))
         undo.pop_all()

@@ -37,8 +37,8 @@ done"""
 NEXT = "mariadb -N -B -e 'SET SESSION wsrep_sync_wait = 1; SELECT COALESCE(MAX(seq), 0) + 1 FROM app.ledger'"
 
 
-def start_load(writers: int = 8, pause_ms: float = 5.0, seconds: float | None = None) -> None:
-    """Start the writers on app1; they go on until `stop_load`, or for the given seconds."""
+def start_load(writers: int = 8, pause_ms: float = 5.0, seconds: float | None = None, door: str = "lb1") -> None:
+    """Start the writers on app1; they go on until `stop_load`, or for the given seconds. `door`: the balancer's name or address."""
     lab = current()
     if load_running():
         raise LabError("app1: a load is already running: stop it first with `stop_load()`")
@@ -47,7 +47,9 @@ def start_load(writers: int = 8, pause_ms: float = 5.0, seconds: float | None = 
     writer = files("galvan.lab").joinpath("writer.py").read_text(encoding="utf-8")
     put("app1", (File(f"{HOME}/writer.py", writer), File(f"{HOME}/app.password", password, 0o600)))
     execute(
-        "app1", START.format(home=HOME, unit=UNIT, arguments=_arguments(writers, pause_ms, seconds, first)), limit=60
+        "app1",
+        START.format(home=HOME, unit=UNIT, arguments=_arguments(writers, pause_ms, seconds, first, door)),
+        limit=60,
     )
 
 
@@ -62,9 +64,9 @@ def _next_seq(lab: Lab) -> int:
     raise LabError(f"no database host can be asked for the ledger: {'; '.join(reasons)}")
 
 
-def _arguments(writers: int, pause_ms: float, seconds: float | None, first: int) -> str:
+def _arguments(writers: int, pause_ms: float, seconds: float | None, first: int, door: str) -> str:
     words = {
-        "--host": "lb1", "--port": FRONT_DOOR, "--writers": writers, "--pause": pause_ms, "--seconds": seconds or 0,
+        "--host": door, "--port": FRONT_DOOR, "--writers": writers, "--pause": pause_ms, "--seconds": seconds or 0,
         "--first": first, "--password-file": f"{HOME}/app.password", "--client-file": CLIENT_FILE,
         "--status-file": f"{HOME}/status.json", "--stop-file": f"{HOME}/stop",
     }  # fmt: skip

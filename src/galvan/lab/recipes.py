@@ -9,7 +9,7 @@ from galvan.lab.podman import File
 
 COMMON = "systemd systemd-sysv dbus openssh-server sudo socat openssl rsync iproute2 procps nftables tcpdump"
 DATABASE = "mariadb-server mariadb-backup galera-4 galera-arbitrator-4 stunnel4 bsdutils ca-certificates"
-TOOLS = "haproxy python3 python3-pymysql python3-sqlalchemy mariadb-client galera-arbitrator-4 bsdutils ca-certificates"
+TOOLS = "haproxy keepalived python3 python3-pymysql python3-sqlalchemy mariadb-client galera-arbitrator-4 bsdutils ca-certificates"
 
 SSHD = """\
 HostKey /etc/ssh/ssh_host_ed25519_key

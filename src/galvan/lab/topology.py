@@ -48,6 +48,7 @@ class Options:
     subnet: str = field(default_factory=own_subnet)
     odd: bool = False  # paths, ports, names and spellings as nobody would expect them
     arbitrator: bool = False
+    balancers: int = 1
     firewall: str = ""
     guests: str = ""  # selinux or apparmor: what guards the kernels of the database hosts, which are guests then
 
@@ -61,6 +62,8 @@ class Options:
                 raise LabError(f"no lab image for release {release!r}: choose one of {', '.join(RELEASES)}")
         if len(self.releases) != self.nodes:
             raise LabError(f"{self.release} names {len(self.releases)} releases for {self.nodes} database hosts")
+        if self.balancers not in (1, 2):
+            raise LabError(f"a lab has 1 or 2 balancers, not {self.balancers}")
         if self.sst not in SST_METHODS:
             raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
         if unknown := [word for word in self.firewalls if word and word not in FIREWALLS]:
@@ -141,6 +144,10 @@ class Lab:
         return tuple(host for host in self.hosts if host.role == "database")
 
     @property
+    def balancers(self) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if host.role == "load_balancer")
+
+    @property
     def guests(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.guest)
 
@@ -178,6 +185,7 @@ def hosts_of(options: Options) -> tuple[Host, ...]:
     kinds = zip(releases, options.firewalls, strict=True)
     members = [Host(f"db{n}", "database", str(base + 10 + n), *kind, options.guests) for n, kind in enumerate(kinds, 1)]
     others = [("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66)]
+    others += [("lb2", "load_balancer", 22)] if options.balancers == 2 else []
     others += [("arb1", "arbitrator", 41)] if options.arbitrator else []
     return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))
 

@@ -133,7 +133,7 @@ class Pair:
 
     address: str
     interface: str
-    router: int = 77  # virtual_router_id: 1 to 255, one of its own in the network
+    router: int = 0  # virtual_router_id: 1 to 255, one of its own in the network; 0: it comes from the address
 
 
 @dataclass(frozen=True, slots=True)

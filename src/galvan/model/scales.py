@@ -43,7 +43,8 @@ class Stage(IntEnum):
     JOIN = 14  # who may join is written down in the cluster itself
     ASKER = 15  # an account with which a member is asked: once, replicated
     HEALTH = 16  # members say whether they serve, where only balancers may ask
-    DOOR = 18  # a balancer's new door, beside the old one
+    DOOR = 17  # a balancer's new door, beside the old one
+    PAIR = 18  # two balancers share an address, at which either door is found
     LABEL = 19  # ports and files carry the labels that the server's policy knows; its domain is only watched
     PREPARE = 20  # certificates on the hosts, the pin of the SST mode: nothing listens differently yet
     STOP_CLEAR = 25  # only where an outage was allowed: every member stops, with the strict file lying ready

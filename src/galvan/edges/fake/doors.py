@@ -68,6 +68,11 @@ def print_file(fake: Fake, machine: Machine) -> str:
     return f"version=2.6.12-1+deb12u1\nplain={_digest(_plain(text))}\n---\n{text}"
 
 
+def print_keepalived(fake: Fake, machine: Machine) -> str:
+    """It is not installed in memory: an address that moves is tried on real hosts."""
+    return f"address eth0 {machine.host.address}/24\n"
+
+
 def print_guests(fake: Fake, machine: Machine) -> str:
     front = "galvan_write" if "listen galvan_write" in machine.files[FILE].content else "front_door"
     homes = [fake.machines[pool.home].host.address for pool in fake.clients.pools if pool.door == machine.host.name]

@@ -290,6 +290,8 @@ PRINTERS: Mapping[str, Printer] = {
     "health.account": doors.print_asker,
     "haproxy.file": doors.print_file,
     "haproxy.written": doors.print_file,
+    "keepalived.host": doors.print_keepalived,
+    "keepalived.standing": doors.print_keepalived,
     "haproxy.guests": doors.print_guests,
     "balancer.servers": _balancer,
     "balancer.check_users": lambda fake, machine: "",

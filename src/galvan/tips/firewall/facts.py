@@ -37,13 +37,15 @@ _ADMIN = {"proxysql": {6032, 6070, 6080}, "maxscale": {8989}}
 
 
 def listeners(output: str) -> tuple[Listener, ...]:
-    """Lines: protocol, bound address:port, process; then `stats PORT` for each bind of HAProxy's with a stats page."""
+    """Lines: protocol, bound address:port, process; `vrrp PROCESS`, which has no port; then `stats PORT` for each bind of HAProxy's with a stats page."""
     rows = [line.split() for line in output.splitlines() if line.strip()]
     if ["ss"] not in rows:
         raise Unreadable("the host has no ss (iproute2), so what listens there cannot be seen")
     stats = {int(row[1]) for row in rows if row[0] == "stats" and row[1].isdigit()}
     found = []
     for row in rows:
+        if row[:1] == ["vrrp"]:
+            found.append(Listener("vrrp", "*", 0, row[1]))
         if row[0] not in ("tcp", "udp") or len(row) != 3:
             continue
         address, _, port = row[1].rpartition(":")
@@ -61,6 +63,7 @@ LISTENERS: Fact[tuple[Listener, ...]] = Fact(
     Shell(
         "command -v ss >/dev/null && echo ss\n"
         "ss -Hlntup | awk '{p=$7; sub(/^users:\\(\\(\"/, \"\", p); sub(/\".*/, \"\", p); print $1, $5, (p == \"\" ? \"-\" : p)}' | sort -u\n"
+        "ss -Hlnwp | sed -n 's/.*:112 .*((\"\\([^\"]*\\)\".*/vrrp \\1/p' | sort -u\n"
         "[ -r /etc/haproxy/haproxy.cfg ] && awk '"
         "/^[^ \\t#]/ {if (s) for (b in bind) print \"stats\", b; split(\"\", bind); s=0} "
         "$1 == \"bind\" {n=split($2, part, \":\"); bind[part[n]]=1} "

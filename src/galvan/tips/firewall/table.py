@@ -8,8 +8,8 @@
 | SST (`wsrep_sst_receive_address`) | members |
 | 9200, the health check | balancers |
 
-A balancer: its doors for applications, its other listeners for the operators; VRRP between balancers. An arbitrator: the group's
-port for members and arbitrators. Each of them: ssh for the operators, and what `policy: firewall: also` opens. No port
+A balancer: its doors for applications, its other listeners for the operators; VRRP between balancers, where it is heard or the policy names
+a pair. An arbitrator: the group's port for members and arbitrators. Each of them: ssh for the operators, and what `policy: firewall: also` opens. No port
 is assumed where the cluster says it: the numbers come from the running servers and from what listens.
 """
 
@@ -102,7 +102,8 @@ def _balancer(facts: HostFacts, snapshot: Snapshot) -> Iterator[tuple[str, int, 
     for port in sorted(admin_ports(facts) - doors):
         yield "tcp", port, operators(snapshot), ADMIN
     others = [a for host in snapshot.cluster.having(Role.LOAD_BALANCER) if host != facts.host for a in literal(host)]
-    if any(listener.process == "keepalived" for listener in facts[LISTENERS]):
+    shared = snapshot.cluster.policy.load_balancer.pair is not None
+    if shared or any(listener.protocol == "vrrp" for listener in facts[LISTENERS]):
         yield "vrrp", 0, others, PAIR
 
 

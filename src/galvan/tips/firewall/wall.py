@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from galvan.model import BadInput, HostFacts, Snapshot
+from galvan.model import BadInput, HostFacts, Role, Snapshot
 from galvan.tips.firewall.facts import LISTENERS
 from galvan.tips.firewall.table import CLIENTS, MEMBERS_ONLY, Allow, named, networks, of_host
 
@@ -59,8 +59,9 @@ class Wall:
 def wall_of(facts: HostFacts, snapshot: Snapshot, height: Height) -> Wall:
     """What the policy wants of this host. Raises Unreadable where a port or an address cannot be known."""
     said = snapshot.cluster.policy.firewall
-    own = networks(named(facts.host)) if said.own_address else ()
-    heard = {(e.protocol, e.port) for e in facts[LISTENERS] if not e.local and e.port < EPHEMERAL}
+    pair = snapshot.cluster.policy.load_balancer.pair if facts.host.role is Role.LOAD_BALANCER else None
+    own = networks((*named(facts.host), *((pair.address,) if pair else ()))) if said.own_address else ()
+    heard = {(e.protocol, e.port) for e in facts[LISTENERS] if not e.local and 0 < e.port < EPHEMERAL}
     return Wall(of_host(facts, snapshot), height, said.interface, own, said.new_per_second, tuple(sorted(heard)))
 
 

@@ -7,6 +7,7 @@ from galvan.model import Tip
 from galvan.tips.load_balancer import checks, impact, kinds, proofs, speaking, steps
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, GUESTS, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, WRITTEN
+from galvan.tips.load_balancer.keepalived.conf import KEEPALIVED, STANDING
 
 TIP = Tip(
     id="load_balancer",
@@ -23,6 +24,8 @@ TIP = Tip(
         ASKER,
         BALANCER,
         HAPROXY,
+        KEEPALIVED,
+        STANDING,
         WRITTEN,
         GUESTS,
         *kinds.FACTS,

@@ -28,6 +28,7 @@ from galvan.tips.load_balancer import kinds, speaking
 from galvan.tips.load_balancer.facts import ANSWER, ASKER, LAID, LIMITS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY, Balancer, Line, Section, address_of, ways
 from galvan.tips.load_balancer.haproxy.render import block, loose_sockets, served
+from galvan.tips.load_balancer.keepalived.checks import carried, shared_address
 from galvan.tips.load_balancer.steps import ASKED, beside, door, endpoint, members_of, minimal, wanted
 
 NO_BALANCER = not_here("galvan.yaml names no balancer")
@@ -268,12 +269,17 @@ def old_doors(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     role=Role.LOAD_BALANCER,
 )
 def redundant(facts: HostFacts, snapshot: Snapshot) -> Judgement:
-    """Where the only balancer stops everyone stops. Only said: the second machine is yours to give."""
+    """Where the only balancer stops everyone stops. Only said: the second machine is yours to give. Where two of them are a pair, the
+    address has to be carried by one of them at this moment."""
     there = snapshot.having(Role.LOAD_BALANCER)
     for other in there:
         if _haproxy(other) is None:  # a second one that nobody can look at is none
             kinds.there(other)
+    if pair := snapshot.cluster.policy.load_balancer.pair:
+        return carried(snapshot, pair)
     return holds(len(there) > 1, f"{len(there)} in galvan.yaml", "two or more")
 
 
-CHECKS = (health_honest, checks_state, queue_and_caps, commands_closed, as_wanted, old_doors, one_way_in, redundant)
+CHECKS = (
+    health_honest, checks_state, queue_and_caps, commands_closed, as_wanted, shared_address, old_doors, one_way_in, redundant,
+)  # fmt: skip

@@ -44,6 +44,7 @@ from galvan.tips.load_balancer.haproxy.render import (
     put_aside,
 )
 from galvan.tips.load_balancer.health import Endpoint
+from galvan.tips.load_balancer.keepalived import steps as keepalived
 from galvan.tips.load_balancer.proxysql import mend as proxysql
 
 TIP = "load_balancer"
@@ -62,13 +63,12 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         yield from _endpoint(facts, snapshot)
     for facts in snapshot.having(Role.LOAD_BALANCER):
         yield from _balancer(facts, snapshot, to)
+    yield from keepalived.mend(snapshot)
 
 
 def _may(snapshot: Snapshot) -> None:
     """Raises Blind where the policy wants what would cut every client off, or what Galvan cannot do."""
     policy = snapshot.cluster.policy.load_balancer
-    if policy.pair:
-        raise Blind("Galvan does not set up keepalived: leave `pair` out of the policy, and share the address by hand")
     for facts in snapshot.having(Role.DATABASE) if policy.client_address else ():
         lets = str(facts[LIMITS].get("proxy_protocol_networks") or "")
         if missing := [
