@@ -13,6 +13,7 @@ from typing import Any
 
 from galvan.app.desk import ALL_FACTS
 from galvan.model import (
+    Balancing,
     Check,
     Cluster,
     Fact,
@@ -20,6 +21,7 @@ from galvan.model import (
     Hardening,
     Host,
     HostFacts,
+    Pair,
     Policy,
     Role,
     Snapshot,
@@ -38,7 +40,7 @@ TLS = tuple(tip for tip in TIPS if tip.id in ("client_tls", "replication_tls"))
 BY_ID = {check.id: check for tip in TIPS for check in tip.checks}
 FACTS: dict[str, Fact[Any]] = {fact.id: fact for fact in ALL_FACTS}
 FIELDS = {
-    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "firewall", "hardening", "escrow", "days_later", "address", "host",
+    "name", "verdict", "seen", "from", "over", "edit", "output", "unreadable", "policy", "firewall", "hardening", "escrow", "days_later", "address", "host", "pair",
 }  # fmt: skip
 
 
@@ -51,7 +53,8 @@ def file_of(check: Check) -> Path:
 class Case:
     """`over`: a second set, whose outputs take the place of the first's. `edit`: [host, fact, what stands there, what
     stands there instead]. `output`: host → fact → the whole text.
-    `unreadable`: [host, fact, why]. `firewall`, `hardening`: those parts of the policy. `escrow`: number and fingerprint of each key that is kept. `days_later`: how long after the outputs were taken the check looks."""
+    `unreadable`: [host, fact, why]. `firewall`, `hardening`: those parts of the policy. `escrow`: number and fingerprint of each key that is kept. `days_later`: how long after the outputs were taken the check looks.
+    `pair`: address and interface that two balancers share."""
 
     check: str
     said: dict[str, Any]
@@ -92,7 +95,8 @@ def snapshot_of(said: dict[str, Any]) -> Snapshot:
     for host, fact, why in said.get("unreadable", []):
         texts[host][fact] = Unreadable(why)
     walls, hardening = Walls(**_settings(said.get("firewall", {}))), Hardening(**_settings(said.get("hardening", {})))
-    policy = Policy(**_settings(said.get("policy", {})), firewall=walls, hardening=hardening)
+    balancing = Balancing(pair=Pair(*said["pair"])) if "pair" in said else Balancing()
+    policy = Policy(**_settings(said.get("policy", {})), firewall=walls, hardening=hardening, load_balancer=balancing)
     hosts = [replace(h, names=(said["address"],)) if h.name == "lb1" and "address" in said else h for h in HOSTS]
     cluster = Cluster(
         "lab",
