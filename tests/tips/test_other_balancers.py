@@ -1,4 +1,4 @@
-"""What a plan does at a ProxySQL, and that it leaves a MaxScale alone: on members' real output, and a ProxySQL as a package leaves it."""
+"""What a plan does at a ProxySQL: on members' real output, and a ProxySQL as a package leaves it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from practice_cases import HERE, snapshot_of
 from galvan.app.doors import DOORS
 from galvan.cluster.order import Wave
 from galvan.model import Blind, Phase, Rung, Snapshot, Step
-from galvan.model.findings import Finding
-from galvan.model.scales import Severity, Verdict
 from galvan.report.commands import commands
-from galvan.tips.load_balancer import TIP, impact, steps
+from galvan.tips.load_balancer import TIP, impact
 from galvan.tips.load_balancer.proxysql import mend
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL
 
@@ -108,15 +106,6 @@ def test_by_hand_a_hash_goes_sealed_from_host_to_host() -> None:
     text = "\n".join(commands(waves, {"db1": "db1.ssh", "lb3": "lb3.ssh"}, {}, "/state", (), 90, "shop"))
     assert "scp lb3.ssh:/etc/galvan/sealed/cert.pem recipient.pem; scp recipient.pem db1:recipient.pem" in text
     assert "scp db1:sealed.pem lb3.ssh:/etc/galvan/proxysql/users.sealed.new" in text
-
-
-def test_a_maxscale_is_not_changed() -> None:
-    snapshot = snapshot_of({"from": "door-made", "over": "maxscale-open"})
-    wrong = Finding("load_balancer.front-tls", "load_balancer", "lb4", Severity.HIGH, Verdict.FAIL, "", "")
-    with pytest.raises(
-        Blind, match="lb4: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
-    ):
-        list(steps.mend([wrong], snapshot, Rung.ENFORCED))
 
 
 def test_the_firewall_reaches_a_proxysql_and_nothing_else() -> None:

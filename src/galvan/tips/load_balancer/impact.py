@@ -10,6 +10,7 @@ from galvan.model import Impact, Role, Snapshot
 from galvan.tips.load_balancer.facts import GUESTS
 from galvan.tips.load_balancer.haproxy.conf import HAPROXY
 from galvan.tips.load_balancer.haproxy.render import READ, WRITE
+from galvan.tips.load_balancer.maxscale import mend as maxscale
 from galvan.tips.load_balancer.proxysql import impact as proxysql
 from galvan.tips.load_balancer.steps import beside
 
@@ -22,6 +23,8 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
     for facts in now.having(Role.LOAD_BALANCER):
         if facts.host.kind == "proxysql":
             yield from proxysql.impact(facts)
+        if facts.host.kind == "maxscale":
+            yield from maxscale.impact(facts)
         if not is_haproxy(facts.host):  # Galvan closes no way in there
             continue
         fronts = {way.front.name: min(way.front.ports, default=0) for way in beside(facts[HAPROXY], now)}

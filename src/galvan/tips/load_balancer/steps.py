@@ -45,10 +45,13 @@ from galvan.tips.load_balancer.haproxy.render import (
 )
 from galvan.tips.load_balancer.health import Endpoint
 from galvan.tips.load_balancer.keepalived import steps as keepalived
+from galvan.tips.load_balancer.maxscale import mend as maxscale
 from galvan.tips.load_balancer.proxysql import mend as proxysql
 
 TIP = "load_balancer"
 ASKED = f"{USER}@localhost"
+_SPEAKING = {"proxysql": proxysql.mend, "maxscale": maxscale.mend}
+"""Those that speak the protocol themselves."""
 _SAID = {"load_balancer.one-way-in", "load_balancer.redundant", "load_balancer.statements"}
 """What is said, and mended elsewhere: by the firewall tip, by a second machine, by `galvan lb firewall`."""
 
@@ -196,15 +199,11 @@ def _leave(there: bool, ran: bool) -> Shell:
 
 
 def _balancer(facts: HostFacts, snapshot: Snapshot, to: Rung) -> Iterator[Step]:
-    if facts.host.kind == "maxscale":
-        raise Blind(
-            f"{facts.host.name}: Galvan audits a MaxScale and drains members behind it, and does not change it yet"
-        )
-    if facts.host.kind == "proxysql":
+    if facts.host.kind in _SPEAKING:
         balancers = len(snapshot.cluster.having(Role.LOAD_BALANCER))
         rooms = [room(member, balancers) for member in snapshot.having(Role.DATABASE)]
         limit = snapshot.cluster.policy.load_balancer.connections or min(rooms)
-        yield from proxysql.mend(facts, snapshot, limit, to)
+        yield from _SPEAKING[facts.host.kind](facts, snapshot, limit, to)
         return
     yield from _doors(facts, snapshot, to)
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from galvan.cluster.facts import lines
 from galvan.model import Unreadable
 from galvan.tips.load_balancer.maxscale import checks, facts
-from galvan.tips.load_balancer.maxscale.accounts import DIGESTS, create, digests, lock, wanted
-from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, KEEP, config, listeners
+from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, config, listeners
 
 MAIN = """\
 # MaxScale documentation:  password=inacomment
@@ -154,34 +153,8 @@ def test_the_reader_says_unreadable_or_gives_sections(output: str) -> None:
 
 
 def test_scripts_are_sh() -> None:
-    for text in (CONFIG.query.text, DOOR.query.text, DIGESTS.query.text):
+    for text in (CONFIG.query.text, DOOR.query.text):
         assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
     assert "mariadb" not in DOOR.query.text, "the default password is no argument"
     assert lines("default_login=no\nsockets=127.0.0.1:8989\n") == {"default_login": "no", "sockets": "127.0.0.1:8989"}
     assert facts.OWN.startswith("/etc/maxscale.cnf.d/")
-
-
-def test_the_digest_is_the_one_that_a_server_stores(tmp_path: Path) -> None:
-    """`SELECT PASSWORD('secret')`, as MariaDB's and MySQL's documentation print it."""
-    (tmp_path / "galvan_monitor.pw").write_text("secret\n")
-    done = subprocess.run(
-        ["sh"], input=DIGESTS.query.text.replace(KEEP, str(tmp_path)), text=True, capture_output=True, check=True
-    )
-    assert digests(done.stdout) == {"galvan_monitor": "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7", "galvan_service": ""}
-    with pytest.raises(Unreadable):
-        digests("galvan_monitor=*nothing\n")
-
-
-def test_the_accounts() -> None:
-    monitor, service = wanted("10.0.3.5", (10, 11, 19))
-    digest = "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"
-    said = [statement.text for statement in create(monitor, digest)]
-    assert said[1] == f"ALTER USER 'galvan_monitor'@'10.0.3.5' IDENTIFIED BY PASSWORD '{digest}' REQUIRE SSL"
-    assert said[2:] == ["GRANT SLAVE MONITOR ON *.* TO 'galvan_monitor'@'10.0.3.5'"]
-    said = [statement.text for statement in create(service, digest)]
-    assert "GRANT SELECT ON mysql.`global_priv` TO 'galvan_service'@'10.0.3.5'" in said
-    assert not any("ALL" in each or ("*.*" in each and "SHOW DATABASES" not in each) for each in said)
-    assert "AS '*14E6" in next(create(monitor, digest, mariadb=False)).text
-    assert lock(monitor).text.endswith("ACCOUNT LOCK")
-    with pytest.raises(Unreadable):
-        list(create(monitor, ""))

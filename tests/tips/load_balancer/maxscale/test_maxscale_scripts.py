@@ -38,7 +38,7 @@ PUT = scripts.put(text(MADE), commands(DOOR.version, MADE), removal(MADE), MARK)
 CORE = core(DOOR.version, TLS, "TLSv1.2")
 ALL = [
     scripts.PASSWORDS, *PUT, *scripts.put_back(""), *scripts.put_back(MARK), scripts.load(MARK), scripts.unload(MARK, ""), scripts.unload(MARK, MARK),
-    scripts.RESTART, scripts.login(), scripts.NO_LOGIN, scripts.CLOSE_DEFAULT, scripts.OPEN_DEFAULT, scripts.old_door("it's", [("ssl", "true")]),
+    scripts.RESTART, scripts.REVIVE, scripts.DIGESTS, scripts.serves(["galvan-db1", "galvan-db2"]), scripts.login(), scripts.NO_LOGIN, scripts.CLOSE_DEFAULT, scripts.OPEN_DEFAULT, scripts.old_door("it's", [("ssl", "true")], forget=True),
     *scripts.mark_core(CORE, MARK), scripts.UNMARK_CORE, *(set_mode(each) for each in ("idle", "learn-append", "supervise", "enforce")),
 ]  # fmt: skip
 
@@ -267,3 +267,27 @@ def test_the_marked_main_file_is_checked_first_and_comes_back(ground: Ground) ->
     assert "maxscale --config=" in ground.log.read_text()
     ground.run(scripts.UNMARK_CORE.text)
     assert main.read_text() == MAIN
+
+
+def test_an_undo_where_nothing_was_brought_says_nothing(ground: Ground) -> None:
+    ground.run(scripts.unload(MARK, "").text)
+    assert not ground.log.exists()
+
+
+LIST = "galvan-db1\t10.0.0.11\t3306\t0\t{}\ngalvan-db2\t10.0.0.12\t3306\t0\tSlave, Synced, Running\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "good"),
+    [("Master, Synced, Running", True), ("Running", False), ("Down", False), ("Auth Error, Down", False), ("Maintenance, Slave, Synced, Running", False)],
+)  # fmt: skip
+def test_members_are_waited_for(ground: Ground, state: str, good: bool) -> None:
+    (ground.root / "bin" / "maxctrl").write_text(f"#!/bin/sh\ncat <<'@'\n{LIST.format(state)}@\n")
+    (ground.root / "bin" / "sleep").write_text("#!/bin/sh\n")
+    (ground.root / "bin" / "sleep").chmod(0o755)
+    script = scripts.serves(["galvan-db1", "galvan-db2"]).text
+    if good:
+        ground.run(script)
+    else:
+        with pytest.raises(subprocess.CalledProcessError):
+            ground.run(script)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from galvan.cluster.facts import REQUIREMENTS
 from galvan.model import (
     Balancing,
     Blind,
@@ -16,14 +17,17 @@ from galvan.model import (
     HostFacts,
     Judgement,
     Policy,
+    PutFile,
+    RestoreFile,
     Role,
+    Scope,
     Snapshot,
     Stage,
     Unreadable,
     Verdict,
     remaining,
 )
-from galvan.tips.load_balancer.maxscale import checks, steps
+from galvan.tips.load_balancer.maxscale import accounts, checks, scripts, steps
 from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, LISTENERS, config, listeners
 from galvan.tips.load_balancer.maxscale.render import Door, Member, Tls, mark, objects
 
@@ -56,6 +60,10 @@ def facts_of(
         "file": "",
         "marked": "",
         "objects": "",
+        "kept": "yes",
+        "passwords": "made",
+        "certificate": "yes",
+        "key": "read",
     }
     return HostFacts(LB, {CONFIG.id: config(text), LISTENERS.id: listeners(text), DOOR.id: {**base, **(door or {})}})
 
@@ -223,7 +231,73 @@ def test_the_door_is_made_once_and_without_a_restart() -> None:
 def test_a_new_key_needs_a_restart_and_the_plan_says_so() -> None:
     (step,) = steps.door(facts_of(OPEN, keys="no"), WANTED)
     assert step.disruption is Disruption.RESTART
-    assert "systemctl restart maxscale" in step.do[-1].text  # type: ignore[union-attr]
+    assert "systemctl restart maxscale" in step.do[-2].text  # type: ignore[union-attr]
+    assert "is-active" in step.undo[1].text, "a start that failed is not left so"  # type: ignore[union-attr]
+    (step,) = steps.door(facts_of(OPEN, {"key": "unread"}), WANTED)
+    assert step.disruption is Disruption.RESTART
+
+
+def test_a_door_counts_once_members_are_seen_behind_it() -> None:
+    (step,) = steps.door(facts_of(OPEN), WANTED)
+    assert "want=galvan-db1 " in step.do[-1].text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"file": "0" * 16, "kept": "no"}, "not as Galvan wrote it"), ({"objects": f"galvan-db9 {NAMES}"}, "galvan-db9")],
+)
+def test_what_could_not_be_put_back_is_left_alone(given: dict[str, str], why: str) -> None:
+    with pytest.raises(Blind, match=why):
+        list(steps.door(facts_of(OPEN, given), WANTED))
+
+
+MEMBER = Host("db1", "10.0.0.11", Role.DATABASE, "db1")
+ACCOUNTS = accounts.wanted("10.0.3.5", (10, 11, 19))
+MONITOR, SERVICE = (account.name for account in ACCOUNTS)
+
+
+def test_the_accounts_are_made_once_for_the_cluster() -> None:
+    (step,) = steps.members_accounts(facts_of(OPEN), HostFacts(MEMBER, {REQUIREMENTS.id: {}}), ACCOUNTS, "SSL")
+    assert (step.host, step.stage, step.scope) == ("db1", Stage.HEALTH, Scope.CLUSTER)
+    assert (step.before, step.want) == ({MONITOR: None, SERVICE: None}, {MONITOR: "ANY", SERVICE: "ANY"})
+    done = HostFacts(MEMBER, {REQUIREMENTS.id: dict(step.want)})
+    assert list(steps.members_accounts(facts_of(OPEN), done, ACCOUNTS, "SSL")) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "passwords"),
+    [({"m": "ANY", "s": "NONE"}, "made"), ({"m": "ANY"}, "made"), ({"m": "ANY", "s": "ANY"}, "none")],
+)
+def test_accounts_that_are_not_as_galvan_leaves_them_are_a_persons_to_judge(
+    seen: dict[str, str], passwords: str
+) -> None:
+    there = {{"m": MONITOR, "s": SERVICE}[key]: said for key, said in seen.items()}
+    with pytest.raises(Blind, match=r"galvan resume \(or rollback\)"):
+        list(
+            steps.members_accounts(
+                facts_of(OPEN, {"passwords": passwords}), HostFacts(MEMBER, {REQUIREMENTS.id: there}), ACCOUNTS, "SSL"
+            )
+        )
+
+
+def test_a_certificate_is_made_where_none_is_good_and_read_again_where_one_was_used() -> None:
+    assert list(steps.certificate(facts_of(OPEN), ["lb1"], [], 90)) == []
+    (fresh,) = steps.certificate(facts_of(OPEN, {"certificate": "no"}), ["lb1"], ["10.0.3.5"], 90)
+    put = [action for action in fresh.do if isinstance(action, PutFile)]
+    assert [action.path for action in put] == ["/etc/galvan/maxscale/ca.pem", "/etc/galvan/maxscale/cert.pem"]
+    assert [action.path for action in fresh.undo if isinstance(action, RestoreFile)] == [put[1].path, put[0].path]
+    assert scripts.RELOAD_TLS not in (*fresh.do, *fresh.undo)
+    (again,) = steps.certificate(facts_of(OPEN, {"certificate": "no", "file": "0" * 16}), ["lb1"], [], 90)
+    assert (again.do[-1], again.undo[-1]) == (scripts.RELOAD_TLS, scripts.RELOAD_TLS)
+
+
+def test_an_old_door_that_would_be_forgotten_is_refused() -> None:
+    with pytest.raises(Blind, match="forgets at its next start"):
+        list(
+            steps.old_doors(
+                facts_of(OPEN.replace("admin_host", "persist_runtime_changes=false\nadmin_host")), TLS, "TLSv1.2", "x"
+            )
+        )
 
 
 def test_tls_to_the_members_comes_later_by_the_same_step() -> None:
@@ -264,7 +338,10 @@ def test_old_doors_refuse_clear_text_at_their_own_port() -> None:
     (step,) = steps.old_doors(facts_of(OPEN), TLS, "TLSv1.2", "ECDHE+AESGCM")
     assert (step.read, step.before, step.want) == (LISTENERS, {"l": "false"}, {"l": "true"})
     assert "mx alter listener l ssl=true ssl_ca=/c/ca.pem" in step.do[0].text  # type: ignore[union-attr]
-    assert "mx alter listener l ssl=false" in step.undo[0].text  # type: ignore[union-attr]
+    assert 'mx alter listener l ssl=false\nrm -f "$p"/l.cnf' in step.undo[0].text  # type: ignore[union-attr]
+    mine = facts_of(f"{OPEN}runtime\n[l]\ntype=listener\nservice=svc\nport=3306\n")
+    (step,) = steps.old_doors(mine, TLS, "TLSv1.2", "x")
+    assert "rm -f" not in step.undo[0].text, "what was changed at run time before stays"  # type: ignore[union-attr]
     assert list(steps.old_doors(facts_of(SHUT), TLS, "TLSv1.2", "x")) == []
     local = OPEN.replace("port=3306", "port=3306\naddress=127.0.0.1")
     assert list(steps.old_doors(facts_of(local), TLS, "TLSv1.2", "x")) == []

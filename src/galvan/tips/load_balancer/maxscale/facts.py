@@ -156,12 +156,18 @@ _DOOR = (
     + _TRIED.format(name="galvan_enters")
     + "echo sockets=$(ss -Hlnt 2>/dev/null | awk -v p=\":${port:-8989}$\" '$4 ~ p {print $4}' | sort -u)\n"
     "echo active=$(systemctl is-active maxscale)\n"
-    + f"echo file=$([ ! -e {OWN} ] || sed 's/^\\(password\\)=.*/\\1=(made here)/' {OWN} | sha256sum | cut -c1-16)\n"
     + f"echo marked=$(grep -q '^# galvan begin' {MAIN} && awk '/^# galvan begin/ {{b=1; next}} /^# galvan end/ {{b=0}} b && !/^\\[/' {MAIN} | sha256sum | cut -c1-16)\n"
+    + f"m=$([ ! -e {OWN} ] || sed 's/^\\(password\\)=.*/\\1=(made here)/' {OWN} | sha256sum | cut -c1-16); echo file=$m\n"
+    + f'[ -s "{KEEP}/$m.cnf" ] && [ -s "{KEEP}/$m.now" ] && [ -s "{KEEP}/$m.gone" ] && cmp -s "{KEEP}/$m.cnf" {OWN} && echo kept=yes || echo kept=no\n'
+    + f"[ -s {KEEP}/galvan_monitor.pw ] && [ -s {KEEP}/galvan_service.pw ] && echo passwords=made || echo passwords=none\n"
+    + f"[ -e {KEEP}/key.new ] && echo key=unread || echo key=read\n"
+    + f"c={HOME}/cert.pem; [ -s $c ] && openssl x509 -in $c -noout -checkend 2592000 >/dev/null 2>&1 && openssl verify -CAfile {HOME}/ca.pem $c >/dev/null 2>&1 "
+    f'&& [ "$(openssl x509 -in $c -noout -pubkey)" = "$(openssl pkey -in {HOME}/key.pem -pubout 2>/dev/null)" ] && echo certificate=yes || echo certificate=no\n'
     + f'echo objects=$({LISTED} | grep "^galvan" | sort -u)\n'
 )
 DOOR: Fact[State] = Fact("load_balancer.maxscale_door", Shell(_DOOR), lines, stable=False, roles=HERE)
-"""Who gets into the REST interface, where it listens, and what of Galvan's is there. The default login is asked with a home directory that
+"""Who gets into the REST interface, where it listens, and what of Galvan's is there: `kept` that the file can be put back as
+it is, `key` whether MaxScale has started since it was made, `certificate` that it is good for 30 days yet. The default login is asked with a home directory that
 holds no file, so that maxctrl uses its own default: a known word, and not even that is an argument."""
 
 

@@ -15,7 +15,7 @@ from galvan.model import Shell
 from galvan.tips.load_balancer.maxscale.facts import HOME, KEEP, OWN
 from galvan.tips.load_balancer.maxscale.render import MONITOR, SERVICE
 
-_PREPARE = f"""umask 077; mkdir -p {KEEP} {HOME}
+_PREPARE = f"""h={HOME}; (umask 022; mkdir -p "${{h%/*}}"); umask 077; mkdir -p {KEEP} $h
 u=$(systemctl show -p User --value maxscale 2>/dev/null || true); u=${{u:-maxscale}}
 of() {{ sed -n "s/^[[:space:]]*$1[[:space:]]*[=:][[:space:]]*//p" {MAIN} | tail -n 1; }}
 d=$(of datadir); d=${{d:-/var/lib/maxscale}}; s=$(of secretsdir); s=${{s:-$d}}; p=$(of persistdir); p=${{p:-$d/maxscale.cnf.d}}
@@ -35,15 +35,28 @@ _CHECK = f"""check() {{ # $1: Galvan's file or nothing, $2: the main file
 """
 """Before anything is put in place, by MaxScale itself, with all the files that it would read, as the user that it runs as."""
 
-PASSWORDS = Shell(
-    _PREPARE
-    + f"""for w in {MONITOR} {SERVICE}; do
+_MADE = f"""for w in {MONITOR} {SERVICE}; do
   [ -s {KEEP}/$w.pw ] || {{ openssl rand -hex 24 >{KEEP}/$w.new; mv {KEEP}/$w.new {KEEP}/$w.pw; }}
 done
-if [ ! -e "$s/.secrets" ]; then
+"""
+DIGESTS = Shell(
+    f"umask 077; mkdir -p {KEEP}\n"
+    + _MADE
+    + f"""for w in {MONITOR} {SERVICE}; do
+  d=$(tr -d '\\n' <{KEEP}/$w.pw | openssl dgst -sha1 -binary | openssl dgst -sha1 -r | cut -d' ' -f1 | tr a-f A-F)
+  printf '%s %s\\n' "$w" "$d"
+done
+"""
+)
+"""The passwords of both accounts, made where there are none yet, and what a server would store of each: `SHA1(SHA1())`. Only for `Sealed`."""
+
+PASSWORDS = Shell(
+    _PREPARE
+    + _MADE
+    + f"""if [ ! -e "$s/.secrets" ]; then
   bad=$(grep -hsE '^[[:space:]]*(password|passwd|monitorpw)[[:space:]]*[=:][[:space:]]*[0-9A-Fa-f]+[[:space:]]*$' {MAIN} $(find {MAIN}.d "$p" -name '*.cnf' 2>/dev/null) | wc -l)
   [ "$bad" = 0 ] || {{ echo "$bad passwords in MaxScale's files look encrypted although there is no key: with a key they would be read as such" >&2; exit 1; }}
-  maxkeys --user="$u" "$s" >/dev/null
+  : >{KEEP}/key.new; maxkeys --user="$u" "$s" >/dev/null
 fi
 """
 )
@@ -113,19 +126,33 @@ def unload(mark: str, before: str) -> Shell:
     """Takes away what `load` made; what was there before is brought back by `load` of its own mark."""
     keep = f"cut -f1 {KEEP}/{_mark(before)}.now" if before else "true"
     return Shell(
-        _PREPARE + REST + _SAY + f"keep=$({keep})\n"
+        f"[ -e {KEEP}/{_mark(mark)}.gone ] || exit 0\n" + _PREPARE + REST + _SAY + f"keep=$({keep})\n"
         f"while IFS= read -r l; do set -- $l; printf '%s\\n' \"$keep\" | grep -qxF \"$3\" || printf '%s\\n' \"$l\"; done <{KEEP}/{_mark(mark)}.gone | say >/dev/null\n"
         'for o in $(' + f"cut -f1 {KEEP}/{mark}.now" + '); do printf "%s\\n" "$keep" | grep -qxF "$o" || rm -f "$p/$o.cnf"; done\n'
     )  # fmt: skip
 
 
-RESTART = Shell(
-    REST
-    + """timeout 60 systemctl restart maxscale || { journalctl -u maxscale -n 50 -o cat --no-pager | grep -E '(error|alert) *:' | tail -n 4 >&2; exit 1; }
-n=0; until mx list servers --tsv >/dev/null 2>&1 </dev/null; do n=$((n+1)); [ $n -lt 60 ] || { echo 'MaxScale does not answer' >&2; exit 1; }; sleep 0.5; done
+_RESTART = f"""timeout 60 systemctl restart maxscale || {{ journalctl -u maxscale -n 50 -o cat --no-pager | grep -E '(error|alert) *:' | tail -n 4 >&2; exit 1; }}
+n=0; until mx list servers --tsv >/dev/null 2>&1 </dev/null; do n=$((n+1)); [ $n -lt 60 ] || {{ echo 'MaxScale does not answer' >&2; exit 1; }}; sleep 0.5; done
+rm -f {KEEP}/key.new
 """
-)
+RESTART = Shell(REST + _RESTART)
 """Every session through this balancer is cut. Where it answers again within 30 s it is done."""
+REVIVE = Shell("! systemctl is-active -q maxscale || exit 0\n" + REST + _RESTART)
+"""On the way back from a start that failed: who runs goes on running."""
+
+
+def serves(servers: Sequence[str]) -> Shell:
+    """MaxScale sees each of these servers as a member that serves, within 30 s; else what it sees instead is said."""
+    return sh(
+        REST
+        + """n=0; until left=$(mx list servers --tsv 2>/dev/null </dev/null | awk -F '\\t' -v want={{names}} '
+  { gsub(/^ +| +$/, "", $1); if ($5 ~ /Running/ && $5 ~ /Master|Slave|Synced|Write|Read/ && $5 !~ /Auth Error|Maintenance/) good[$1] = 1; else said[$1] = $5 }
+  END { n = split(want, name, " "); for (i = 1; i <= n; i++) if (!(name[i] in good)) { bad = 1; printf "%s (%s) ", name[i], said[name[i]] }; exit bad }')
+do n=$((n+1)); [ $n -lt 60 ] || { echo "MaxScale does not see these members serve: $left" >&2; exit 1; }; sleep 0.5; done
+""",
+        names=" ".join(servers),
+    )
 
 
 def login() -> Shell:
@@ -156,10 +183,12 @@ OPEN_DEFAULT = Shell(REST + "mx alter user admin mariadb\n" + f"rm -f {KEEP}/adm
 """As it was: a word that everybody knows."""
 
 
-def old_door(listener: str, settings: Sequence[tuple[str, str]]) -> Shell:
-    """A listener of the owner's refuses clear text from now on, at the same port. At run time; MaxScale remembers it."""
+def old_door(listener: str, settings: Sequence[tuple[str, str]], forget: bool = False) -> Shell:
+    """A listener of the owner's refuses clear text from now on, at the same port. At run time; MaxScale remembers it. `forget`: it does
+    not, so that the owner's own section is read again at the next start."""
+    gone = 'rm -f "$p"/{{listener}}.cnf\n' if forget else ""
     return sh(
-        REST + "mx alter listener {{listener}} {{settings}}",
+        _PREPARE + REST + "mx alter listener {{listener}} {{settings}}\n" + gone,
         listener=listener,
         settings=[f"{k}={v}" for k, v in settings],
     )

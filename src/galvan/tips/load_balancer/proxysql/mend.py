@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from galvan.cluster.facts import ACCOUNTS, VARIABLES
+from galvan.cluster.facts import ACCOUNTS
 from galvan.cluster.identity import answers_to, parted, server_port
 from galvan.model import BadInput, Blind, HostFacts, Role, Rung, Snapshot, State, Step
 from galvan.pki import judge
+from galvan.tips.load_balancer.members import shown_authority
 from galvan.tips.load_balancer.proxysql import front, sql, steps, users
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL
 from galvan.tips.load_balancer.proxysql.impact import let_in_clear
@@ -109,14 +110,4 @@ def _members(facts: HostFacts, ground: Ground) -> tuple[Member, ...]:
 
 
 def _verifiable(ground: Ground) -> str:
-    """The one authority (PEM) of what every member shows now; empty where there is none."""
-    shown = {_authority(member, ground.snapshot) for member in ground.members}
-    return shown.pop() if len(shown) == 1 else ""
-
-
-def _authority(member: HostFacts, snapshot: Snapshot) -> str:
-    said = member[VARIABLES]
-    running, datadir = str(said.get("ssl_cert") or ""), str(said.get("datadir") or "")
-    if said.get("have_ssl") != "YES" or not running or judge.stray(member, "client", running, datadir):
-        return ""
-    return "" if judge.ailing(member, snapshot, "client", 0) else judge.trust(member, snapshot, "client")
+    return shown_authority(ground.members, ground.snapshot)

@@ -13,6 +13,7 @@ from galvan.cluster.facts import Account
 from galvan.cluster.quote import literal, sh, sql
 from galvan.cluster.sealed import CERTIFICATE, opened
 from galvan.model import PutFile, Sealed, Shell, Sql
+from galvan.tips.load_balancer.members import SERVER, printed
 from galvan.tips.load_balancer.proxysql.sql import COMMENT, MYSQL_VARIABLES, USERS, variables
 
 HASHES = "/etc/galvan/proxysql/users.sealed"
@@ -22,13 +23,6 @@ MONITOR_PASSWORD = "/etc/galvan/proxysql/monitor.password"  # noqa: S105 - where
 STRANGERS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", MONITOR})
 """No application's: they have no business at a balancer."""
 _NATIVE, _SHA2 = "mysql_native_password", "caching_sha2_password"
-
-_CLIENT = r"""IFS='
-'; set -f; s=
-for o in $(my_print_defaults --mysqld 2>/dev/null); do case $o in --socket=*) s=${o#*=} ;; esac; done
-set +f; unset IFS
-server() { $(command -v mariadb || command -v mysql) ${s:+--socket="$s"} --host=localhost --protocol=socket --no-auto-rehash -N -B --connect-timeout=5 --loose-disable-ssl-verify-server-cert; }
-"""
 
 
 def carried(accounts: Iterable[Account], address: str, sha2: bool) -> Iterator[Account]:
@@ -75,7 +69,7 @@ def put_hashes(source: str, accounts: Sequence[Account]) -> PutFile:
     """The hashes of these accounts as the member `source` keeps them: a line each of user and hash, both in hexadecimal."""
     pairs = ", ".join(f"({literal(account.user)}, {literal(account.host)})" for account in accounts)
     asked = _HASHES.replace("<pairs>", pairs)
-    script = _CLIENT + "server <<'@asked'\nSET SESSION sql_mode='';\n" + asked + ";\n@asked"
+    script = SERVER + "server <<'@asked'\nSET SESSION sql_mode='';\n" + asked + ";\n@asked"
     return PutFile(HASHES, Sealed(source, Shell(script), CERTIFICATE), 0o600)
 
 
@@ -120,21 +114,14 @@ def make_monitor(address: str) -> Shell:
             "ALTER USER {{user}}@{{host}} IDENTIFIED <how>",
         )
     ]
-    printed = "".join(sh('printf {{line}} "$hash" "$hash"\n', line=_doubled(line) + ";\\n").text for line in lines)
     return Shell(
         f"hash=$({opened(MONITOR_HASH)})\n"
         "case $hash in *[!0-9A-F]*|'') echo 'what was sealed is no hash' >&2; exit 1 ;; esac\n"
-        + _CLIENT
+        + SERVER
         + "{ echo \"SET SESSION sql_mode='';\"\n"
-        + printed
+        + "".join(printed(line, "hash") for line in lines)
         + "} | server"
     )
-
-
-def _doubled(line: str) -> str:
-    """For printf: every sign but the two places of the hash means itself."""
-    marked = line.replace("'*%s'", "\0")
-    return marked.replace("\\", "\\\\").replace("%", "%%").replace("\0", "'*%s'")
 
 
 def drop_monitor(address: str) -> Sql:

@@ -1,0 +1,83 @@
+"""What a plan does at a MaxScale: on members' real output, and files of a MaxScale as its owner wrote them. None ran here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from practice_cases import snapshot_of
+
+from galvan.cluster.order import Wave
+from galvan.model import Blind, Phase, Rung, Snapshot, Step
+from galvan.model.findings import Finding
+from galvan.model.scales import Severity, Verdict
+from galvan.report.commands import commands
+from galvan.tips.load_balancer import impact, steps
+from galvan.tips.load_balancer.maxscale import mend
+
+LIMITS = {"server.limits": "max_connections\t500\nwait_timeout\t28800\n"}
+
+
+def seen(base: str = "enforced", **more: Any) -> Snapshot:
+    said: dict[str, Any] = {"from": base, "over": "maxscale-open", "output": {"db1": LIMITS, "db2": LIMITS}}
+    return snapshot_of({**said, **more})
+
+
+def up(snapshot: Snapshot, to: Rung = Rung.ENFORCED) -> list[Step]:
+    return list(mend.mend(snapshot.of("lb4"), snapshot, 490, to))
+
+
+def names(made: Sequence[Step]) -> list[str]:
+    return [step.id.removeprefix("load_balancer.maxscale-").partition("@")[0] for step in made]
+
+
+BESIDE = ["accounts-lb4", "certificate-door", "login-door", "door-door"]
+
+
+def test_the_whole_way_up() -> None:
+    made = up(seen())
+    assert names(made) == [
+        *BESIDE, "default-login-old-door", "old-door-RW-Listener-old-door", "administration-old-door",
+    ]  # fmt: skip
+    assert [step.stage.phase for step in made] == [Phase.WIDEN] * 4 + [Phase.NARROW] * 3
+    assert [step.host for step in made] == ["db1", *["lb4"] * 6]
+
+
+def test_nothing_of_it_is_done_before_it_is_asked_for() -> None:
+    assert names(up(seen(), Rung.READY)) == BESIDE
+
+
+def test_members_that_cannot_be_verified_come_first() -> None:
+    with pytest.raises(Blind, match="lb4 could not verify every member: each has to offer TLS"):
+        up(seen("open"))
+
+
+def test_where_nobody_lets_galvan_in_the_tip_says_so() -> None:
+    shut = ["lb4", "load_balancer.maxscale_door", "galvan_enters=yes", "galvan_enters=no"]
+    wrong = Finding("load_balancer.front-tls", "load_balancer", "lb4", Severity.HIGH, Verdict.FAIL, "", "")
+    with pytest.raises(Blind, match=r"maxctrl\.cnf"):
+        list(steps.mend([wrong], seen("door-made", edit=[shut]), Rung.ENFORCED))
+
+
+def test_an_older_maxscale_is_audited_only() -> None:
+    with pytest.raises(Blind, match=r"MaxScale on lb4: MaxScale 6\.4\.9 is older than 22\.08\.0"):
+        up(seen(edit=[["lb4", "load_balancer.maxscale", "24.02.4", "6.4.9"]]))
+
+
+def test_a_certificate_of_the_owners_is_his_to_sign() -> None:
+    with pytest.raises(Blind, match="a certificate of your own"):
+        up(seen("own"))
+
+
+def test_who_may_come_in_clear_text_has_to_be_taken_by_name() -> None:
+    assert [(one.host, one.who) for one in impact.impact(seen("door-made"), None) if one.host == "lb4"] == [
+        ("lb4", "RW-Listener")
+    ]
+
+
+def test_by_hand_digests_go_sealed_from_host_to_host() -> None:
+    waves = [Wave(step.stage, step.host, (step,)) for step in up(seen())]
+    text = "\n".join(commands(waves, {"db1": "db1.ssh", "lb4": "lb4.ssh"}, {}, "/state", (), 90, "shop"))
+    assert "scp db1.ssh:/etc/galvan/sealed/cert.pem recipient.pem; scp recipient.pem lb4:recipient.pem" in text
+    assert "scp lb4:sealed.pem db1.ssh:/etc/galvan/sealed/maxscale.digests.new" in text
