@@ -8,15 +8,17 @@ import os
 import re
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from maxscale_grammar import sections
+from test_maxscale_steps import OPEN, facts_of
 
-from galvan.model import Balancing
-from galvan.tips.load_balancer.maxscale import scripts
+from galvan.model import Balancing, Shell
+from galvan.tips.load_balancer.maxscale import scripts, steps
 from galvan.tips.load_balancer.maxscale.facts import HOME, KEEP
 from galvan.tips.load_balancer.maxscale.render import Door, Member, Tls, core, mark, objects, text
 from galvan.tips.load_balancer.maxscale.runtime import commands, removal
@@ -291,3 +293,37 @@ def test_members_are_waited_for(ground: Ground, state: str, good: bool) -> None:
     else:
         with pytest.raises(subprocess.CalledProcessError):
             ground.run(script)
+
+
+CTL = """#!/bin/sh
+case "$*" in *"list servers --tsv"*) {listed} ;; *) cat >>{log}.in ;; esac
+"""
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in (root / "etc").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("before", ["", MARK])
+def test_door_and_administration_go_back_byte_for_byte(ground: Ground, before: str) -> None:
+    """The whole of both steps as they are planned, forth and back: over nothing, and over an earlier door of Galvan's."""
+    listed = "".join(
+        f"printf 'galvan-{each}\\t10.0.0.1\\t3306\\t0\\tSlave, Synced, Running\\n'; " for each in ("db1", "db2")
+    )
+    (ground.root / "bin" / "maxctrl").write_text(CTL.format(listed=listed.rstrip("; "), log=ground.log))
+    if before:
+        for action in (scripts.PASSWORDS, *PUT):
+            ground.run(action.text)
+    first = tree(ground.root)
+    names = " ".join(sorted(each.name for each in MADE)) if before else ""
+    seen = facts_of(OPEN, {"file": before, "objects": names})
+    (door,) = steps.door(seen, replace(DOOR, connections=150))
+    (administration,) = steps.administration(seen, TLS, "TLSv1.2", ["galvan-db1", "galvan-db2"])
+    for action in (*door.do, *administration.do):
+        assert isinstance(action, Shell)
+        ground.run(action.text)
+    assert tree(ground.root).keys() > first.keys() or (before and tree(ground.root) != first)
+    for action in (*administration.undo, *door.undo):
+        assert isinstance(action, Shell)
+        ground.run(action.text)
+    assert tree(ground.root) == first

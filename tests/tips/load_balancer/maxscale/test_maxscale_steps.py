@@ -32,6 +32,7 @@ from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, LISTENERS, co
 from galvan.tips.load_balancer.maxscale.render import Door, Member, Tls, mark, objects
 
 LB = Host("lb1", "10.0.3.5", Role.LOAD_BALANCER, "lb1", kind="maxscale")
+MEMBER = Host("db1", "10.0.0.11", Role.DATABASE, "db1")
 TLS = Tls("/c/ca.pem", "/c/cert.pem", "/c/key.pem")
 WANTED = Door((24, 2, 4), (Member("db1", "10.0.0.11"),), Balancing(), TLS, "TLSv1.2", "ECDHE+AESGCM", 200)
 DEFAULT = Policy()
@@ -217,6 +218,18 @@ def test_what_hides_galvans_file_is_seen() -> None:
     assert judge(checks.as_written, facts_of(SHUT + shadow.replace("server", "filter")))[0] is Verdict.PASS
 
 
+def test_a_member_that_was_added_and_a_certificate_that_ends_are_seen() -> None:
+    def verdict(files: str, **door: str) -> tuple[Verdict, str]:
+        facts = facts_of(files, {"file": "0" * 16, **door})
+        said = checks.as_written(facts, Snapshot(Cluster("c", (LB, MEMBER)), (facts,), {}, 0.0))
+        return said.verdict, said.seen
+
+    mine = "[galvan-db1]\ntype=server\naddress=10.0.0.11"
+    assert verdict(mine)[0] is Verdict.PASS
+    assert verdict("[s1]\ntype=server\naddress=10.0.0.11") == (Verdict.FAIL, "db1 stands behind no door")
+    assert verdict(mine, certificate="no") == (Verdict.FAIL, "its certificate does not last for 30 days")
+
+
 # steps -----------------------------------------------------------------------------------------------------------
 def test_the_door_is_made_once_and_without_a_restart() -> None:
     (step,) = steps.door(facts_of(OPEN), WANTED)
@@ -237,6 +250,12 @@ def test_a_new_key_needs_a_restart_and_the_plan_says_so() -> None:
     assert step.disruption is Disruption.RESTART
 
 
+def test_another_member_needs_a_restart_and_the_plan_says_so() -> None:
+    more = replace(WANTED, members=(*WANTED.members, Member("db2", "10.0.0.12")))
+    (step,) = steps.door(facts_of(OPEN, {"file": mark(objects(WANTED)), "objects": NAMES}), more)
+    assert (step.disruption, step.do[-2]) == (Disruption.RESTART, scripts.RESTART)
+
+
 def test_a_door_counts_once_members_are_seen_behind_it() -> None:
     (step,) = steps.door(facts_of(OPEN), WANTED)
     assert "want=galvan-db1 " in step.do[-1].text  # type: ignore[union-attr]
@@ -251,7 +270,6 @@ def test_what_could_not_be_put_back_is_left_alone(given: dict[str, str], why: st
         list(steps.door(facts_of(OPEN, given), WANTED))
 
 
-MEMBER = Host("db1", "10.0.0.11", Role.DATABASE, "db1")
 ACCOUNTS = accounts.wanted("10.0.3.5", (10, 11, 19))
 MONITOR, SERVICE = (account.name for account in ACCOUNTS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from galvan.model import HostFacts, Judgement, Policy, Snapshot, Verdict, holds, not_here
+from galvan.model import HostFacts, Judgement, Policy, Role, Snapshot, Verdict, holds, not_here
 from galvan.tips.load_balancer.maxscale.facts import DOOR, Config, Section, config_of
 from galvan.tips.load_balancer.maxscale.versions import Firewall, firewall, said, spoken
 
@@ -200,12 +200,19 @@ def knows_galera(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 
 def as_written(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """What somebody changed while MaxScale ran replaces a whole object of Galvan's file, silently and for good. Only a filter's mode is
-    meant to live there."""
-    config = config_of(facts)
+    meant to live there. A member that was added later stands behind no door, and a certificate that ends shuts it."""
+    config, door = config_of(facts), facts[DOOR]
     hidden = sorted(
         each.name
         for each in config.sections
         if each.runtime and each.name.startswith("galvan-") and each.get("type") != "filter"
     )
-    seen = f"changed while MaxScale ran: {', '.join(hidden)}" if hidden else "as written"
-    return holds(not hidden, seen, "nothing in MaxScale's own directory hides Galvan's file")
+    found = [f"changed while MaxScale ran: {', '.join(hidden)}"] if hidden else []
+    if door.get("file"):
+        behind = {each.get("address") for each in config.of_type("server") if each.name.startswith("galvan-")}
+        members = snapshot.cluster.having(Role.DATABASE)
+        found += [f"{host.name} stands behind no door" for host in members if host.address not in behind]
+        found += ["its certificate does not last for 30 days"] if door.get("certificate") != "yes" else []
+    return _judged(
+        found, "as written", "every member in Galvan's file, a certificate that lasts, and nothing that hides the file"
+    )

@@ -128,8 +128,9 @@ def door(facts: HostFacts, wanted: Door, stage: Stage = Stage.DOOR) -> Iterator[
     if seen == want:
         return
     put = scripts.put(text(made), commands(wanted.version, made), removal(made), new)
-    keyless = not config_of(facts).keys or facts[DOOR].get("key") == "unread"
-    bring = scripts.RESTART if keyless else scripts.load(new)
+    restarts = not config_of(facts).keys or facts[DOOR].get("key") == "unread"
+    restarts |= bool(seen["file"]) and seen["objects"] != want["objects"]  # a monitor that runs takes no other servers
+    bring = scripts.RESTART if restarts else scripts.load(new)
     back: tuple[Shell, ...] = (*scripts.put_back(seen["file"]), scripts.REVIVE, scripts.unload(new, seen["file"]))
     if seen["file"]:
         back = (*back, scripts.load(seen["file"]))
@@ -137,8 +138,8 @@ def door(facts: HostFacts, wanted: Door, stage: Stage = Stage.DOOR) -> Iterator[
         facts, stage, "door", seen, want,
         (scripts.PASSWORDS, *put, bring, scripts.serves([each.name for each in made if each.kind == "server"])), back,
         f"doors of MaxScale's at {', '.join(str(port) for port in (wanted.policy.door, wanted.policy.read_door) if port)}"
-        + (": MaxScale restarts" if keyless else ""),
-        disruption=Disruption.RESTART if keyless else Disruption.NONE,
+        + (": MaxScale restarts" if restarts else ""),
+        disruption=Disruption.RESTART if restarts else Disruption.NONE,
     )  # fmt: skip
 
 
