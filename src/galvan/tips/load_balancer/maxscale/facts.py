@@ -161,8 +161,8 @@ _DOOR = (
     + f'[ -s "{KEEP}/$m.cnf" ] && [ -s "{KEEP}/$m.now" ] && [ -s "{KEEP}/$m.gone" ] && cmp -s "{KEEP}/$m.cnf" {OWN} && echo kept=yes || echo kept=no\n'
     + f"[ -s {KEEP}/galvan_monitor.pw ] && [ -s {KEEP}/galvan_service.pw ] && echo passwords=made || echo passwords=none\n"
     + f"[ -e {KEEP}/key.new ] && echo key=unread || echo key=read\n"
-    + f"c={HOME}/cert.pem; [ -s $c ] && openssl x509 -in $c -noout -checkend 2592000 >/dev/null 2>&1 && openssl verify -CAfile {HOME}/ca.pem $c >/dev/null 2>&1 "
-    f'&& [ "$(openssl x509 -in $c -noout -pubkey)" = "$(openssl pkey -in {HOME}/key.pem -pubout 2>/dev/null)" ] && echo certificate=yes || echo certificate=no\n'
+    + f"h={HOME}; c=$h/cert.pem; [ -s $c ] && openssl x509 -in $c -noout -checkend 2592000 >/dev/null 2>&1 && openssl verify -CAfile $h/ca.pem $c >/dev/null 2>&1 "
+    '&& [ "$(openssl x509 -in $c -noout -pubkey)" = "$(openssl pkey -in $h/key.pem -pubout 2>/dev/null)" ] && echo certificate=yes || echo certificate=no\n'
     + f'echo objects=$({LISTED} | grep "^galvan" | sort -u)\n'
 )
 DOOR: Fact[State] = Fact("load_balancer.maxscale_door", Shell(_DOOR), lines, stable=False, roles=HERE)
