@@ -19,6 +19,7 @@ from test_maxscale_steps import OPEN, facts_of
 
 from galvan.model import Balancing, Shell
 from galvan.tips.load_balancer.maxscale import scripts, steps
+from galvan.tips.load_balancer.maxscale.facts import DOOR as SHOWN
 from galvan.tips.load_balancer.maxscale.facts import HOME, KEEP
 from galvan.tips.load_balancer.maxscale.render import Door, Member, Tls, core, mark, objects, text
 from galvan.tips.load_balancer.maxscale.runtime import commands, removal
@@ -327,3 +328,32 @@ def test_door_and_administration_go_back_byte_for_byte(ground: Ground, before: s
         assert isinstance(action, Shell)
         ground.run(action.text)
     assert tree(ground.root) == first
+
+
+def test_what_a_plan_is_built_on_is_read_from_what_the_scripts_leave(ground: Ground) -> None:
+    def seen() -> dict[str, object]:
+        script = ground.path("{\n" + SHOWN.query.text + "\n} </dev/null\n")  # type: ignore[union-attr]
+        environment = {**os.environ, "PATH": f"{ground.root / 'bin'}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=True, env=environment)
+        return dict(SHOWN.parse(done.stdout))
+
+    names = ("file", "kept", "passwords", "key", "certificate", "marked")
+    assert [seen()[name] for name in names] == ["", "no", "none", "read", "no", ""]
+    for action in (scripts.PASSWORDS, *PUT, *scripts.mark_core(CORE, steps.core_mark(CORE))):
+        ground.run(action.text)
+    assert [seen()[name] for name in names] == [MARK, "yes", "made", "unread", "no", steps.core_mark(CORE)]
+    home = ground.root / "home"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=lb1 -days 90 -keyout key.pem -out cert.pem"
+    subprocess.run(f"{made} 2>/dev/null; cp cert.pem ca.pem", shell=True, cwd=home, check=True)
+    (ground.root / "bin" / "maxctrl").write_text(CTL.format(listed=":", log=ground.log))
+    ground.run(scripts.RESTART.text)
+    assert (seen()["certificate"], seen()["key"]) == ("yes", "read")
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "RSA", "-out", str(home / "key.pem")],
+        check=True,
+        capture_output=True,
+    )
+    assert seen()["certificate"] == "no", "another key"
+    own = ground.root / "etc" / "maxscale.cnf.d" / "galvan.cnf"
+    own.write_text(own.read_text() + "# mine\n")
+    assert (seen()["kept"], seen()["file"] != MARK) == ("no", True)
