@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from practice_cases import snapshot_of
 
+from galvan.cluster.facts import REQUIREMENTS
 from galvan.cluster.order import Wave
-from galvan.model import Blind, Phase, Rung, Snapshot, Step
+from galvan.model import Blind, HostFacts, Phase, Rung, Snapshot, Step
 from galvan.model.findings import Finding
 from galvan.model.scales import Severity, Verdict
 from galvan.report.commands import commands
 from galvan.tips.load_balancer import impact, steps
 from galvan.tips.load_balancer.maxscale import mend
+from galvan.tips.load_balancer.maxscale.facts import DOOR
 
 LIMITS = {"server.limits": "max_connections\t500\nwait_timeout\t28800\n"}
 
@@ -46,6 +49,19 @@ def test_the_whole_way_up() -> None:
 
 def test_nothing_of_it_is_done_before_it_is_asked_for() -> None:
     assert names(up(seen(), Rung.READY)) == BESIDE
+
+
+def test_what_stands_there_is_not_done_again() -> None:
+    ssl = ["lb4", "load_balancer.maxscale", "value port=4006\n", "value port=4006\nvalue ssl=true\n"]
+    snapshot = seen(edit=[ssl, ["lb4", "load_balancer.maxscale", "keys=no", "keys=yes"]])
+    door = {**snapshot.of("lb4")[DOOR], "kept": "yes", "passwords": "made", "key": "read"}
+    rules = dict(snapshot.of("db1")[REQUIREMENTS])
+    for step in up(seen()):
+        target = {DOOR.id: door, REQUIREMENTS.id: rules}.get(step.read.id, {})
+        target |= step.want
+    made = {"lb4": {DOOR.id: door}, "db1": {REQUIREMENTS.id: rules}}
+    hosts = tuple(HostFacts(each.host, {**each.readings, **made.get(each.host.name, {})}) for each in snapshot.hosts)
+    assert names(up(replace(snapshot, hosts=hosts))) == []
 
 
 def test_members_that_cannot_be_verified_come_first() -> None:
