@@ -49,7 +49,8 @@ def carried(snapshot: Snapshot, pair: Pair) -> Judgement:
     there = snapshot.having(Role.LOAD_BALANCER)
     holders = [facts.host.name for facts in there if facts[KEEPALIVED].holds(pair.address)]
     idle = [facts.host.name for facts in there if facts[KEEPALIVED].standing["active"] != "yes"]
-    said = f"{' and '.join(holders) or 'nobody'} of {len(there)} holds {pair.address}"
+    verb = "hold" if len(holders) > 1 else "holds"
+    said = f"{' and '.join(holders) or 'nobody'} of {len(there)} {verb} {pair.address}"
     if idle:
         said += f", and keepalived does not run on {', '.join(idle)}"
     return holds(
