@@ -175,3 +175,28 @@ def test_the_way_back_leaves_everything_as_it_was(paired: Operator, before: dict
     assert (report.failed, report.lost, report.equal) == (0, 0, True), report
     assert holders() == []
     assert {host: lab.execute(host, SHOWN) for host in BALANCERS} == before
+
+
+def test_an_address_that_a_stranger_answers_for_is_not_taken(paired: Operator, before: dict[str, str]) -> None:
+    lab.execute("mallory", f"ip address add {shared()}/24 dev eth0")
+    done = paired.json("apply", "--auto-approve", "--watch", "1", code=1)
+    assert "is answered by another host already" in done["why"], done
+    assert "lb1 was put back as it was" in done["why"]
+    assert holders() == []
+    assert keepalived_of("lb1") in before["lb1"]
+    lab.execute("mallory", f"ip address del {shared()}/24 dev eth0")
+
+
+def test_two_that_do_not_hear_each_other_do_not_stay_so(paired: Operator, before: dict[str, str]) -> None:
+    """Both take it for a moment; the second one is put back, its owner's own address goes on."""
+    deaf = "table inet deaf { chain in { type filter hook input priority 0; meta l4proto 112 drop; }; }"
+    lab.execute("lb2", f"nft '{deaf}'")
+    done = paired.json("apply", "--auto-approve", "--watch", "1", code=1)
+    assert "both balancers took" in done["why"], done
+    assert holders() == ["lb1"]
+    assert keepalived_of("lb2") in before["lb2"]
+    assert "192.0.2.77" in lab.execute("lb2", "ip -o address show dev eth0")
+
+
+def keepalived_of(host: str) -> str:
+    return lab.execute(host, SHOWN.removeprefix(DOORS))
