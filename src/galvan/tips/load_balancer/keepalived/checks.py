@@ -30,7 +30,7 @@ from galvan.tips.load_balancer.keepalived.steps import may_share, side_of, wante
 )
 def shared_address(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """Where the second balancer is not ready, or watches something else than the door, the address stays with the one that failed."""
-    pair = snapshot.cluster.policy.load_balancer.pair
+    seen, pair = facts[KEEPALIVED].standing, snapshot.cluster.policy.load_balancer.pair
     if pair is None:
         return not_here("the policy names no pair")
     want = f"{pair.address} shared by keepalived, as the policy renders it"
@@ -39,7 +39,6 @@ def shared_address(facts: HostFacts, snapshot: Snapshot) -> Judgement:
         may_share(facts, snapshot, side)
     except Blind as why:
         return Judgement(Verdict.FAIL, str(why), want)
-    seen = facts[KEEPALIVED].standing
     differs = [key for key, value in wanted(side).items() if seen.get(key) != value]
     return holds(not differs, f"not as wanted: {', '.join(differs)}" if differs else "as rendered, and running", want)
 
