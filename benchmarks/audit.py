@@ -50,27 +50,27 @@ def main() -> int:
 
 
 def measure(home: Path) -> dict[str, float]:
-    audit, floor = audit_command(home), floor_command()
-    once(audit), once(floor)  # the first of each is not counted: caches, compiled files
-    ours, ssh = in_turn(audit, floor)
-    said = {"audit_vs_ssh": ratio(ours, ssh)}
-    show("galvan audit", ours), show("ssh, three in parallel", ssh)
+    audit, whole = audit_command(home), audit_command(home, ())
+    ssh = ("ssh, three in parallel", floor_command())
+    said = {"audit_vs_ssh": compared(("galvan audit", audit), ssh)}
     count(audit)
     if ansible := shutil.which("ansible", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
         lay_python()
-        peer = ansible_command(ansible, home)
-        once(peer)
-        ours, other = in_turn(audit, peer)
-        show("galvan audit", ours), show("ansible -m setup", other)
-        said["audit_vs_ansible"] = ratio(ours, other)
-        whole = audit_command(home, ())
-        once(whole), count(whole)
-        ours, other = in_turn(whole, peer)
-        show("galvan audit, all tips", ours), show("ansible -m setup", other)
-        said["audit_all_vs_ansible"] = ratio(ours, other)
+        peer = ("ansible -m setup", ansible_command(ansible, home))
+        said["audit_vs_ansible"] = compared(("galvan audit", audit), peer)
+        said["audit_all_vs_ansible"] = compared(("galvan audit, all tips", whole), peer)
+        count(whole)
     else:
         print("ansible is not installed (make bench installs it), so the peer was not measured")
     return said
+
+
+def compared(ours: tuple[str, list[str]], other: tuple[str, list[str]]) -> float:
+    """Each with its name, in turn; the first of each is not counted: caches, compiled files."""
+    once(ours[1]), once(other[1])
+    pair = in_turn(ours[1], other[1])
+    show(ours[0], pair[0]), show(other[0], pair[1])
+    return ratio(*pair)
 
 
 def in_turn(a: Sequence[str], b: Sequence[str]) -> tuple[list[float], list[float]]:

@@ -11,33 +11,28 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from galvan.report.words import Audited, Row, judged, rows, short, taken
 
 _OUTCOMES = {
-    "fail": "failure",
-    "unknown": "error",
-    "accepted": "skipped",
-    "off": "skipped",
-    "n/a": "skipped",
-    "manual": "skipped",
-}
+    "fail": "failure", "unknown": "error", "accepted": "skipped", "off": "skipped", "n/a": "skipped", "manual": "skipped",
+}  # fmt: skip
 _MESSAGE = 500
 BY_HAND = "for a person to judge"
 
 
 def render(seen: Audited) -> str:
     by_host: dict[str, list[Row]] = {}
-    for row in rows(seen):
+    all_rows, by_hand = rows(seen), ["manual"] * len(seen.manual)
+    for row in all_rows:
         by_host.setdefault(row.host, []).append(row)
-    statuses = [row.status for row in rows(seen)] + ["manual"] * len(seen.manual)
-    root = Element("testsuites", _counts(statuses), name="galvan audit")
+    root = Element("testsuites", _counts([*(row.status for row in all_rows), *by_hand]), name="galvan audit")
     for host, found in sorted(by_host.items()):
         suite = SubElement(root, "testsuite", _counts([row.status for row in found]), name=host, hostname=host)
         suite.set("timestamp", taken(seen).strftime("%Y-%m-%dT%H:%M:%S"))
         for row in found:
             _case(suite, row)
     if seen.manual:
-        suite = SubElement(root, "testsuite", _counts(["manual"] * len(seen.manual)), name=BY_HAND)
+        suite = SubElement(root, "testsuite", _counts(by_hand), name=BY_HAND)
         for one in seen.manual:
             case = SubElement(suite, "testcase", classname=f"{one.tip}.manual", name=f"{one.id} {one.title}", time="0")
-            SubElement(case, "skipped", message=short(f"for a person to judge: {one.look}", _MESSAGE))
+            SubElement(case, "skipped", message=short(f"{BY_HAND}: {one.look}", _MESSAGE))
     indent(root, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}'
 
@@ -45,11 +40,8 @@ def render(seen: Audited) -> str:
 def _counts(statuses: list[str]) -> dict[str, str]:
     outcomes = [_OUTCOMES.get(status, "") for status in statuses]
     counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
-    return {
-        "tests": str(len(statuses)),
-        **{name: str(outcomes.count(kind)) for name, kind in counts.items()},
-        "time": "0",
-    }
+    said = {name: str(outcomes.count(kind)) for name, kind in counts.items()}
+    return {"tests": str(len(statuses)), **said, "time": "0"}
 
 
 def _case(suite: Element, row: Row) -> None:

@@ -1,5 +1,5 @@
-"""What a balancer that speaks the protocol itself needs of members: by which authority it can verify them all, and a way to tell
-them a statement that holds what no plan may hold."""
+"""What a balancer that speaks the protocol itself needs: by which authority it can verify all members, a way to tell them a statement
+that holds what no plan may hold, and the certificate that it shows to clients."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from galvan.cluster.facts import VARIABLES
 from galvan.cluster.quote import sh
-from galvan.model import HostFacts, Snapshot
+from galvan.model import HostFacts, PutFile, Signed, Snapshot
 from galvan.pki import judge
+from galvan.pki.places import Place
+from galvan.pki.steps import authority_file
 
 SERVER = r"""IFS='
 '; set -f; s=
@@ -38,3 +40,11 @@ def _authority(member: HostFacts, snapshot: Snapshot) -> str:
     if said.get("have_ssl") != "YES" or not running or judge.stray(member, "client", running, datadir):
         return ""
     return "" if judge.ailing(member, snapshot, "client", 0) else judge.trust(member, snapshot, "client")
+
+
+def shown(
+    place: Place, host: str, names: Sequence[str], addresses: Sequence[str], days: int
+) -> tuple[PutFile, PutFile]:
+    """Authority and certificate, of the client authority, for every name by which clients know this door."""
+    signed = Signed("client", place.request, tuple(names), tuple(addresses), host, days)
+    return PutFile(place.ca, authority_file("client")), PutFile(place.certificate, signed)

@@ -18,18 +18,15 @@ from galvan.model import (
     Disruption,
     Fact,
     HostFacts,
-    PutFile,
     RestoreFile,
     Scope,
     Shell,
-    Signed,
     Stage,
     State,
     Step,
 )
 from galvan.pki.needs import make_key_and_request
 from galvan.pki.places import at
-from galvan.pki.steps import authority_file
 from galvan.tips.load_balancer.maxscale import accounts, scripts
 from galvan.tips.load_balancer.maxscale.accounts import Wanted
 from galvan.tips.load_balancer.maxscale.checks import plain_listeners
@@ -37,6 +34,7 @@ from galvan.tips.load_balancer.maxscale.facts import DOOR, HOME, LISTENERS, OWN,
 from galvan.tips.load_balancer.maxscale.render import Door, Tls, core, mark, objects, text
 from galvan.tips.load_balancer.maxscale.runtime import commands, removal
 from galvan.tips.load_balancer.maxscale.versions import ca_name, ssl_version
+from galvan.tips.load_balancer.members import shown
 
 TIP = "load_balancer"
 PLACE = at(HOME)
@@ -96,8 +94,7 @@ def certificate(
     seen, host = _seen(facts, "certificate"), facts.host.name
     if seen["certificate"] == "yes":
         return
-    signed = Signed("client", PLACE.request, tuple(names), tuple(addresses), host, days)
-    put = (PutFile(PLACE.ca, authority_file("client")), PutFile(PLACE.certificate, signed))
+    put = shown(PLACE, host, names, addresses, days)
     used = (scripts.RELOAD_TLS,) if facts[DOOR].get("file") or facts[DOOR].get("marked") else ()
     yield _step(
         facts, stage, "certificate", seen, {"certificate": "yes"},

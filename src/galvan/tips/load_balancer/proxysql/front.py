@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster.proxysql import WAY_IN
 from galvan.cluster.quote import sh
-from galvan.model import HostFacts, PutFile, RestoreFile, Shell, Signed, Stage, Step
+from galvan.model import HostFacts, RestoreFile, Shell, Stage, Step
 from galvan.pki.needs import make_key_and_request
 from galvan.pki.places import at
-from galvan.pki.steps import authority_file
+from galvan.tips.load_balancer.members import shown
 from galvan.tips.load_balancer.proxysql.facts import FRONT, PROXYSQL
 
 _KEPT = "/var/lib/galvan/proxysql/front"
@@ -24,11 +24,7 @@ def certificate(facts: HostFacts, names: Sequence[str], addresses: Sequence[str]
     state, place, host = facts[PROXYSQL], at(FRONT), facts.host
     if not state or state.get("front") == "yes":
         return
-    signed = Signed("client", place.request, tuple(names), tuple(addresses), host.name, days)
-    put, kept = (
-        (PutFile(place.ca, authority_file("client")), PutFile(place.certificate, signed)),
-        Stage.HAND_OUT.at(host.name),
-    )
+    put, kept = shown(place, host.name, names, addresses, days), Stage.HAND_OUT.at(host.name)
     aside = f"{_KEPT}-{state.get('front_is') or 'none'}"
     yield Step(
         id=f"load_balancer.proxysql-front@{host.name}", tip="load_balancer", host=host.name, stage=Stage.HAND_OUT, read=PROXYSQL,
