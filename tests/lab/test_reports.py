@@ -77,10 +77,13 @@ def test_all_formats_say_the_same(who: Operator) -> None:
     schema = OcsfJsonSchemaEmbedded(get_ocsf_schema("1.5.0")).get_class_schema("compliance_finding")
     for event in events:
         jsonschema.Draft202012Validator(schema).validate(event)
-    assert len(events) == len(table)
+    # what a person judges is no event, and no line of the page's matrix
+    measured = [row for row in table if row["status"] != "manual"]
+    assert len(measured) == len(table) - len(said["manual"]) < len(table)
+    assert len(events) == len(measured)
 
     page = report(who, "html")
-    assert page.count('role="img"') == len(table)
+    assert page.count('role="img"') == len(measured)
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(report(who, "markdown"))
     assert {"table_open", "heading_open"} <= {token.type for token in tokens}
 

@@ -278,12 +278,21 @@ def test_galvan_killed_in_a_forced_transfer_and_the_next_attempt_succeeds(transf
     assert "only TLS" in again.stdout
 
 
+def arrived() -> None:
+    try:
+        wait(synced)
+    except AssertionError as why:
+        said = "journalctl -u mariadb -o short-precise --no-pager -n 60; mariadb -e 'SHOW PROCESSLIST'; ps axf | grep -i '[s]st'; true"
+        raise AssertionError("\n".join(lab.execute(name, said) for name in ("db1", "db2", "db3"))) from why
+
+
 def test_mysqldump_as_the_seed_has_it(transfers: Operator) -> None:
     """An account under REQUIRE SSL on all members, which the donor's client logs in with at the joiner. Galvan advises against it,
     and does not change it; what it needs beside client TLS is a client that asks for TLS."""
     assert transfers.json("rollback", "--auto-approve")["status"] == "done"
     transfers.govern("{}")
     assert transfers.json("apply", "--tip", "client_tls", "--to", "ready", "--auto-approve")["status"] == "done"
+    lab.execute("db1", "mariadb -e 'DROP TABLE IF EXISTS app.bulk'")  # statement by statement it lasts for minutes
     grant = "CREATE USER dump@'%' IDENTIFIED BY 'dump-in-the-lab' REQUIRE SSL; GRANT ALL ON *.* TO dump@'%' WITH GRANT OPTION"
     lab.execute("db1", f'mariadb -e "{grant}"')
     lines = "[mysqld]\\nwsrep_sst_method = mysqldump\\nwsrep_sst_auth = dump:dump-in-the-lab\\n[mariadb-client]\\nssl\\nskip-ssl-verify-server-cert\\n"
@@ -295,7 +304,7 @@ def test_mysqldump_as_the_seed_has_it(transfers: Operator) -> None:
             lab.execute("db3", "systemctl stop mariadb")
             lab.execute("db1", f"mariadb -e \"INSERT INTO app.said VALUES ('{MARKER}')\"")
             lab.execute("db3", f"{rest}timeout 160 systemctl start mariadb", limit=170)
-            wait(synced)
+            arrived()
         assert seen_on("db3", file, 3306) is Outcome.ENCRYPTED
         assert holds_the_marker("db3")
     found = {f["check"] for f in transfers.json("audit", *TIP)["findings"] if f["verdict"] == "fail"}

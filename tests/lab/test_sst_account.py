@@ -68,6 +68,10 @@ def test_from_root_to_three_rights_and_back(operator: Operator) -> None:
     assert set(ended["restarts_per_host"].values()) == {0}
     assert forced == {key: {"pass"} for key in LOOK | FORCED}
     assert synced()
+    asked = "journalctl -u mariadb -o cat --no-pager | grep 'requested state transfer' | tail -n 1"
+    assert "(db3) requested state transfer from 'db2,'" in lab.execute("db3", asked)  # db1 has the clients
+    left = "mariadb -N -e 'SELECT @@wsrep_sst_donor'; systemctl show-environment | grep MYSQLD_OPTS || true"
+    assert lab.execute("db3", left).strip() == ""
     audit = operator.json("audit")
     assert audit["rungs"] == {"sst_account": "proven"}
     assert {f["check"] for f in audit["findings"] if f["verdict"] == "fail"} == {"sst_account.old-secret"}

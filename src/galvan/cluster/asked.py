@@ -5,7 +5,7 @@ _HOUSE = (
     "ssl_cert", "ssl_key", "ssl_cipher", "ssl_crl", "ssl_crlpath", "tls_version", "require_secure_transport",
     "performance_schema", "wsrep_on", "wsrep_provider", "wsrep_provider_options", "wsrep_cluster_address",
     "wsrep_cluster_name", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_method", "wsrep_sst_receive_address",
-    "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
+    "wsrep_sst_donor", "wsrep_notify_cmd", "bind_address", "skip_name_resolve", "event_scheduler", "read_only",
     "wsrep_provider_evs_join_retrans_period",  # there only where the plug-in wsrep_provider is
     "pxc_encrypt_cluster_traffic",  # Percona XtraDB Cluster's
     "innodb_encrypt_tables", "innodb_encrypt_log", "encrypt_binlog", "encrypt_tmp_files", "encrypt_tmp_disk_tables",

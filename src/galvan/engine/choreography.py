@@ -21,7 +21,7 @@ from galvan.cluster.behind import behind, ways
 from galvan.cluster.facts import PLATFORM, SESSIONS, Session
 from galvan.cluster.quote import sh
 from galvan.engine.gather import gather
-from galvan.model import Cluster, Fact, Host, NotHealed, Remote, Role, Shell, Sql
+from galvan.model import Cluster, Fact, Host, HostFacts, NotHealed, Remote, Role, Shell, Sql
 
 _MARK = "/var/lib/galvan/drained"
 DRAINED: Fact[bool] = Fact(
@@ -40,12 +40,13 @@ class Choreography:
     poll: float = 1.0
     up_limit: float = 60.0
 
-    async def farewell(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
+    async def farewell(self, host: Host, remote: Remote, say: Callable[[str], None], stops: bool = True) -> None:
+        """`stops`: its server is about to; one that goes on keeps the sessions that no balancer holds."""
         if host.role is Role.ARBITRATOR:  # it serves nobody
             return
         doors = await self._doors(host, remote)
         if not doors:
-            left = await self._sessions(host, remote)
+            left = await self._sessions(host, remote) if stops else ()
             if left:
                 say(f"no balancer knows {host.name}: {len(left)} client sessions will see a reconnect ({_named(left)})")
             return
@@ -117,7 +118,12 @@ class Choreography:
 
     async def _sessions(self, host: Host, remote: Remote) -> tuple[Session, ...]:
         facts = (await gather(replace(self.cluster, hosts=(host,)), [SESSIONS], remote)).of(host.name)
-        return tuple(session for session in facts[SESSIONS] if session.client)
+        return of_clients(facts)
+
+
+def of_clients(facts: HostFacts) -> tuple[Session, ...]:
+    """Those that came over the network."""
+    return tuple(session for session in facts[SESSIONS] if session.client)
 
 
 def _named(sessions: Sequence[Session]) -> str:

@@ -1,48 +1,122 @@
 """A full state transfer on purpose: a member forgets how far it had come, and gets all its data anew from another one.
 
 Only where an operator named the host. Nothing is deleted here: the note of its position is put aside, and its data stay in
-place until the server's own transfer replaces them.
+place until the server's own transfer replaces them. A balancer cuts the sessions of a member that gives for long, so the one
+with the fewest clients gives, and it too leaves the balancer first where it has any.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from galvan.cluster.arbitrator import MEMBERS
-from galvan.cluster.facts import GATE
-from galvan.cluster.quote import sh
+from galvan.cluster.facts import GATE, SESSIONS, VARIABLES
+from galvan.cluster.health import text
+from galvan.cluster.quote import sh, sql
+from galvan.cluster.transfer import BACKUP
+from galvan.engine.apply import together
+from galvan.engine.choreography import of_clients
 from galvan.engine.gates import SERVES, Crew, gate, look, service, synced
-from galvan.model import Host, How, NotHealed, Restart, Role, Shell, Unsafe
+from galvan.engine.gather import gather
+from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Role, Unsafe
 
 ASIDE = "/var/lib/galvan/transfer"
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+_BEGUN = """
+mkdir -p -m 700 {{aside}}
+[ ! -e {{state}} ] || mv -f {{state}} {{aside}}/grastate.dat
+systemctl reset-failed {{unit}} 2>/dev/null || true
+if [ -z {{options}} ] || systemctl show-environment | grep -q '^MYSQLD_OPTS='; then systemctl start --no-block {{unit}}; exit; fi
+systemctl set-environment MYSQLD_OPTS={{options}}
+systemd-run -q --collect sh -c 'systemctl start "$0"; systemctl unset-environment MYSQLD_OPTS' {{unit}}
+"""
+"""The start is not waited for here: systemd gives it as long as the transfer goes on. The host itself takes back what it is
+started with this once, whoever is there to see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Giver:
+    """`host`: None where the owner's own wsrep_sst_donor names nobody that is known. `wanted`: as wsrep_sst_donor, for this
+    once; empty where the owner's own holds. `clients`: how many sessions it has."""
+
+    host: Host | None
+    wanted: str
+    clients: int = 0
 
 
 async def full_transfer(host: Host, crew: Crew, unit: str, datadir: str, say: Callable[[str], None]) -> None:
     """Raises Unsafe (nothing was stopped), or NotHealed where the member did not come back."""
-    if len(crew.cluster.having(Role.DATABASE)) < 2:
-        raise Unsafe(f"{host.name} was not stopped: no other member could give it its data")
+    giver = await _giver(host, crew)
     await gate(host, crew, gone=False)
-    await crew.choreography.farewell(host, crew.remote, say)
+    aside = giver.host if giver.clients else None
+    try:
+        await together(
+            crew.choreography.farewell(host, crew.remote, say),
+            *([crew.choreography.farewell(aside, crew.remote, say, stops=False)] if aside else []),
+        )
+        await _forgotten(host, crew, unit, datadir, giver, say)
+        await _arrived(host, crew, say)
+    except GalvanError:
+        with suppress(GalvanError):  # what stopped the transfer is what is told
+            await _back(aside, crew)
+        raise
+    await _back(aside, crew)
+    if giver.wanted:
+        await crew.remote.act(host, sql("SET GLOBAL wsrep_sst_donor = ''"), f"transfer@{host.name}")
+    await crew.choreography.welcome(host, crew.remote)
+
+
+async def _back(giver: Host | None, crew: Crew) -> None:
+    if giver:
+        await crew.choreography.welcome(giver, crew.remote)
+
+
+async def _forgotten(
+    host: Host, crew: Crew, unit: str, datadir: str, giver: _Giver, say: Callable[[str], None]
+) -> None:
     stop = Restart(len(crew.cluster.having(*MEMBERS)), unit, How.STOP)
     try:
         await crew.remote.act(host, stop, f"transfer@{host.name}")
     except Unsafe:
         await crew.choreography.welcome(host, crew.remote)
         raise
-    say("stopped; it will ask for all its data")
-    await crew.remote.act(host, _begun_anew(unit, datadir), f"transfer@{host.name}")
-    await _arrived(host, crew, say)
-    await crew.choreography.welcome(host, crew.remote)
+    say("stopped; it will ask for all its data" + (f", from {giver.host.name}" if giver.host else ""))
+    state, options = f"{datadir.rstrip('/')}/grastate.dat", f"--wsrep-sst-donor={giver.wanted}" if giver.wanted else ""
+    begun = sh(_BEGUN, aside=ASIDE, state=state, options=options, unit=unit)
+    await crew.remote.act(host, begun, f"transfer@{host.name}")
 
 
-def _begun_anew(unit: str, datadir: str) -> Shell:
-    """The start is not waited for here: systemd gives it as long as the transfer goes on."""
-    return sh(
-        "mkdir -p -m 700 {{aside}}\n[ ! -e {{state}} ] || mv -f {{state}} {{aside}}/grastate.dat\n"
-        "systemctl reset-failed {{unit}} 2>/dev/null || true\nsystemctl start --no-block {{unit}}",
-        aside=ASIDE, state=f"{datadir.rstrip('/')}/grastate.dat", unit=unit,
-    )  # fmt: skip
+async def _giver(host: Host, crew: Crew) -> _Giver:
+    """The owner's choice, or the member with the fewest clients. Raises Unsafe where nobody can give, or nobody would serve."""
+    seen = await gather(
+        replace(crew.cluster, hosts=crew.cluster.having(Role.DATABASE)), [VARIABLES, SESSIONS], crew.remote
+    )
+    others = [facts for facts in seen.hosts if facts.host != host]
+    if not others:
+        raise Unsafe(f"{host.name} was not stopped: no other member could give it its data")
+    method = text(seen.of(host.name)[VARIABLES], "wsrep_sst_method")
+    alone = len(others) == 1
+    if alone and method not in BACKUP:
+        raise Unsafe(
+            f"{host.name} was not stopped: {others[0].host.name} would have to give it its data and to serve all clients, and by "
+            f"{method} it takes no write meanwhile. Do it with a third member"
+        )
+    names = {_node(facts): facts for facts in others}
+    if own := text(seen.of(host.name)[VARIABLES], "wsrep_sst_donor"):
+        named = next((names[name] for name in own.split(",") if name in names), None)
+        return _Giver(named.host if named else None, "", len(of_clients(named)) if named and not alone else 0)
+    if not all(_PLAIN.fullmatch(name) for name in names):
+        return _Giver(None, "")  # no word that could be said to systemd: the server chooses
+    node, chosen = min(names.items(), key=lambda one: len(of_clients(one[1])))
+    return _Giver(chosen.host, f"{node},", 0 if alone else len(of_clients(chosen)))
+
+
+def _node(facts: HostFacts) -> str:
+    return text(facts[VARIABLES], "wsrep_node_name") or text(facts[VARIABLES], "hostname")
 
 
 async def _arrived(host: Host, crew: Crew, say: Callable[[str], None]) -> None:

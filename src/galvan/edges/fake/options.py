@@ -15,7 +15,7 @@ VARIABLES = {
     "ssl_key": "", "ssl_cipher": "", "ssl_crl": "", "ssl_crlpath": "", "tls_version": "TLSv1.1,TLSv1.2,TLSv1.3",
     "require_secure_transport": "OFF", "performance_schema": "OFF", "wsrep_on": "OFF", "wsrep_provider": "none",
     "wsrep_cluster_address": "", "wsrep_cluster_name": "my_wsrep_cluster", "wsrep_node_name": "", "wsrep_node_address": "",
-    "wsrep_sst_method": "rsync", "wsrep_sst_receive_address": "AUTO", "wsrep_notify_cmd": "", "bind_address": "*",
+    "wsrep_sst_method": "rsync", "wsrep_sst_receive_address": "AUTO", "wsrep_sst_donor": "", "wsrep_notify_cmd": "", "bind_address": "*",
     "skip_name_resolve": "OFF", "event_scheduler": "OFF", "read_only": "OFF",
     # hard already
     "local_infile": "OFF", "secure_file_priv": "/var/lib/mysql-files/", "have_symlink": "DISABLED", "log_bin": "OFF", "plugin_dir": "/usr/lib/mysql/plugin/",

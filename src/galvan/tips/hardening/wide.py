@@ -29,7 +29,7 @@ from galvan.tips.hardening.galera import alone
 from galvan.tips.hardening.limits import server
 
 _OWN = (
-    "hostname", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_receive_address", "wsrep_provider_options", "bind_address", "version",
+    "hostname", "wsrep_node_name", "wsrep_node_address", "wsrep_sst_receive_address", "wsrep_sst_donor", "wsrep_provider_options", "bind_address", "version",
     "version_comment", "wsrep_cluster_address", "socket", "port", "datadir", "log_bin_basename", "general_log_file", "slow_query_log_file",
     "relay_log_basename", "wsrep_provider_evs_join_retrans_period", "system_time_zone", "plugin_dir", "read_only", "log_error",
 )  # fmt: skip
