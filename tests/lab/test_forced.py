@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,13 @@ def test_no_client_notices_where_every_member_writes(operator: Operator) -> None
     assert "got all its data anew" in done.stdout, done.stdout + done.stderr
     assert (report.failed, report.lost, report.equal) == (0, 0, True), report.errors
     assert synced()
+    log = lab.execute("lb1", "journalctl -u haproxy -o cat --no-pager")
+    drained, down = (
+        set(re.findall(rf"Server galera/(db\d) {said}", log)) for said in ("enters drain state", "is DOWN")
+    )
+    assert len(drained) == 2
+    assert "db3" in drained
+    assert down <= drained, log  # nobody's sessions were cut
     states = lab.execute(
         "lb1", "echo 'show stat' | socat - /run/haproxy/admin.sock | grep '^galera,db' | cut -d, -f2,18"
     )
