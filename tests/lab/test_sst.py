@@ -276,37 +276,3 @@ def test_galvan_killed_in_a_forced_transfer_and_the_next_attempt_succeeds(transf
     again = transfers.run("verify", *TIP, "--force-sst", "db3")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "only TLS" in again.stdout
-
-
-def arrived() -> None:
-    try:
-        wait(synced)
-    except AssertionError as why:
-        said = "journalctl -u mariadb -o short-precise --no-pager -n 60; mariadb -e 'SHOW PROCESSLIST'; ps axf | grep -i '[s]st'; true"
-        raise AssertionError("\n".join(lab.execute(name, said) for name in ("db1", "db2", "db3"))) from why
-
-
-def test_mysqldump_as_the_seed_has_it(transfers: Operator) -> None:
-    """An account under REQUIRE SSL on all members, which the donor's client logs in with at the joiner. Galvan advises against it,
-    and does not change it; what it needs beside client TLS is a client that asks for TLS."""
-    assert transfers.json("rollback", "--auto-approve")["status"] == "done"
-    transfers.govern("{}")
-    assert transfers.json("apply", "--tip", "client_tls", "--to", "ready", "--auto-approve")["status"] == "done"
-    lab.execute("db1", "mariadb -e 'DROP TABLE IF EXISTS app.bulk'")  # statement by statement it lasts for minutes
-    grant = "CREATE USER dump@'%' IDENTIFIED BY 'dump-in-the-lab' REQUIRE SSL; GRANT ALL ON *.* TO dump@'%' WITH GRANT OPTION"
-    lab.execute("db1", f'mariadb -e "{grant}"')
-    lines = "[mysqld]\\nwsrep_sst_method = mysqldump\\nwsrep_sst_auth = dump:dump-in-the-lab\\n[mariadb-client]\\nssl\\nskip-ssl-verify-server-cert\\n"
-    for host in lab.current().databases:
-        setting = "SET GLOBAL wsrep_sst_auth = 'dump:dump-in-the-lab'; SET GLOBAL wsrep_sst_method = 'mysqldump'"
-        lab.execute(host.name, f"printf '{lines}' >/etc/mysql/mariadb.conf.d/zzz-dump.cnf; mariadb -e \"{setting}\"")
-    for rest in ("rm -f /var/lib/mysql/grastate.dat; ", ""):  # all of it, then what was missed
-        with tapped("db3", f"tcp port 3306 and not host {address('lb1')}") as file:
-            lab.execute("db3", "systemctl stop mariadb")
-            lab.execute("db1", f"mariadb -e \"INSERT INTO app.said VALUES ('{MARKER}')\"")
-            lab.execute("db3", f"{rest}timeout 160 systemctl start mariadb", limit=170)
-            arrived()
-        assert seen_on("db3", file, 3306) is Outcome.ENCRYPTED
-        assert holds_the_marker("db3")
-    found = {f["check"] for f in transfers.json("audit", *TIP)["findings"] if f["verdict"] == "fail"}
-    assert {"sst_tls.method", "sst_tls.encrypted"} <= found  # a joiner that takes clear text as well
-    assert "mysqldump" in transfers.json("plan", *TIP, code=(0, 4))["refused"]["sst_tls"]

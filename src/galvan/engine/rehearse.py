@@ -32,6 +32,7 @@ mkdir -p -m 700 {{aside}}
 systemctl reset-failed {{unit}} 2>/dev/null || true
 if [ -z {{options}} ] || systemctl show-environment | grep -q '^MYSQLD_OPTS='; then systemctl start --no-block {{unit}}; exit; fi
 systemctl set-environment MYSQLD_OPTS={{options}}
+systemctl start --no-block {{unit}}
 systemd-run -q --collect sh -c 'systemctl start "$0"; systemctl unset-environment MYSQLD_OPTS' {{unit}}
 """
 """The start is not waited for here: systemd gives it as long as the transfer goes on. The host itself takes back what it is
