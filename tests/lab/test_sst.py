@@ -36,8 +36,9 @@ def transfers(operator: Operator) -> Operator:
 @contextmanager
 def tapped(host: str, ports: str) -> Iterator[Path]:
     file = "/tmp/tap.pcap"
-    tap = f"timeout -s INT 120 tcpdump -i any -n -U -B 8192 -s 0 -w {file} '{ports}' >/dev/null 2>&1"
-    lab.execute(host, f'systemd-run --quiet --collect --unit=tap sh -c "{tap}"; sleep 1')
+    tap = f"timeout -s INT 120 tcpdump --immediate-mode -i any -n -U -B 8192 -s 0 -w {file} '{ports}' >/dev/null 2>&1"
+    begun = f"until [ -s {file} ]; do sleep 0.1; done; sleep 0.5"
+    lab.execute(host, f'rm -f {file}; systemd-run --quiet --collect --unit=tap sh -c "{tap}"; {begun}', limit=30)
     try:
         yield Path(file)
     finally:
