@@ -28,12 +28,26 @@ for number, line in ((number, part) for number, line in enumerate(sys.stdin, 1) 
         print(line.removeprefix("ROWS ").encode().decode("unicode_escape"), flush=True)
     elif line == "BAD":
         print(f"ERROR 1064 (42000) at line {number}: You have an error in your SQL syntax", file=sys.stderr, flush=True)
+    elif line.startswith("TOUCH "):
+        open(line.removeprefix("TOUCH "), "w").close()
     elif line == "DIE":
         os.abort()
     elif line == "GONE":
         print("ERROR 2002 (HY000): Can't connect to local server through socket", file=sys.stderr)
         sys.exit(1)
 """
+
+
+SHELLS = (("/bin/sh",), ("bash", "--posix"))
+"""Debian's sh is dash, Red Hat's is bash."""
+
+
+@pytest.fixture(params=SHELLS, ids=["sh", "bash"], autouse=True)
+def shells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SHELL", request.param)
+
+
+SHELL: tuple[str, ...] = SHELLS[0]
 
 
 @pytest.fixture
@@ -46,7 +60,7 @@ def path(tmp_path: Path) -> Path:
 
 def ran(path: Path, facts: Sequence[Fact[Any]], timed: bool = False) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["/bin/sh"], input=script.render(facts, MARK, timed), capture_output=True, text=True, check=False,
+        SHELL, input=script.render(facts, MARK, timed), capture_output=True, text=True, check=False,
         env={"PATH": f"{path}:{os.environ['PATH']}"},
     )  # fmt: skip
 
@@ -151,7 +165,7 @@ def test_a_server_that_does_not_answer_makes_all_statements_unreadable_and_no_sh
 
 
 def without_a_client(tmp_path: Path) -> dict[str, str | Unreadable]:
-    for tool in ("sh", "timeout", "echo", "printf", "true"):
+    for tool in ("sh", "timeout", "echo", "printf", "true", "cat"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     text = script.render((*GOOD, *ROWS), MARK).replace(":/usr/sbin:/sbin", "")
     done = subprocess.run(
@@ -240,3 +254,28 @@ def test_each_fact_between_two_looks_at_the_clock_when_asked(path: Path) -> None
 
 def test_a_clock_without_parts_of_a_second_says_nothing() -> None:
     assert script.seconds(MARK, f"@{MARK} at a.one 1795816800.%N\n@{MARK} at a.one 1795816801.%N\n") == {}
+
+
+def test_the_server_is_asked_while_the_shell_facts_run(path: Path) -> None:
+    """A shell fact that waits for what a statement does."""
+    sign = path / "sign"
+    waits = shell("a.waits", f"until [ -e {sign} ]; do sleep 0.05; done; echo seen")
+    assert asked(path, (waits, *ROWS, sql("b.signs", f"TOUCH {sign}")))["a.waits"] == "seen\n"
+
+
+def test_more_than_a_pipe_holds(path: Path) -> None:
+    """The client is never held up by a slow shell fact: it would be cut at its limit."""
+    long, sign = "x" * 300_000, path / "sign"
+    waits = shell("a.waits", f"until [ -e {sign} ]; do sleep 0.05; done; echo seen")
+    found = asked(path, (waits, sql("b.long", f"ROWS {long}"), sql("b.signs", f"TOUCH {sign}"), *GOOD))
+    assert (found["a.waits"], found["b.long"]) == ("seen\n", long + "\n")
+
+
+def test_an_error_in_the_midst_of_a_shell_facts_line_is_still_the_statements(path: Path) -> None:
+    """What a statement that failed printed is never taken for an empty answer, wherever the two errors met."""
+    sign = path / "sign"
+    text = f"printf 'half a line' >&2; until [ -e {sign} ]; do sleep 0.05; done; sleep 0.2; echo fine"
+    found = asked(path, (shell("a.half", text), sql("b.bad", "BAD"), sql("b.signs", f"TOUCH {sign}"), *ROWS))
+    assert found["a.half"] == "fine\n"
+    assert isinstance(found["b.bad"], Unreadable)
+    assert "error 1064" in str(found["b.bad"])

@@ -3,7 +3,8 @@
 The whole travels over stdin to `sh`, wrapped in braces so that the shell has read all of it before a child could
 swallow the rest; every command reads /dev/null. Each shell fact runs under a limit of its own. All SQL facts go
 through one client: a failing statement makes its own fact unreadable and no other (`--force`, and the client names
-the line of each error).
+the line of each error). The server answers while the shell facts run: what it says is kept in the shell's memory until
+those are done, and each line of the client's errors carries the mark, so that none is taken for a shell fact's.
 """
 
 from __future__ import annotations
@@ -41,21 +42,29 @@ def render(facts: Sequence[Fact[Any]], mark: str, timed: bool = False) -> str:
     """`mark` is a random word that no output holds by chance. `timed`: each fact between two looks at the clock."""
     shells = [fact for fact in facts if isinstance(fact.query, Shell)]
     statements = [fact for fact in facts if isinstance(fact.query, Sql)]
-    parts = ["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin"]
+    parts = ["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin", *_beside(statements, mark, timed)]
     for fact in shells:
         clock = [f'echo "@{mark} at {fact.id} $(date +%s.%N)"'] if timed else []
         parts += [*clock, f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
         parts += [f"timeout {3 * LIMIT} sh <<'@{mark}'", "{", fact.query.text, "} </dev/null", f"@{mark}"]
         parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?', *clock]
-    if statements:
-        parts += [
-            FIND_SOCKET,
-            f"echo '@{mark} sql' >&2",
-            f"timeout {2 * LIMIT} {CLIENT} --force <<'@{mark}'",
-            *_lines(statements, mark, timed),
-        ]
-        parts += [f"@{mark}"]
-    return "\n".join([*parts, "}", ""])
+    return "\n".join([*parts, *(["cat; }"] if statements else []), "}", ""])
+
+
+def _beside(statements: Sequence[Fact[Any]], mark: str, timed: bool) -> list[str]:
+    """The client at one end of a pipe; at the other stand the shell facts, which do not read it, and `cat`."""
+    if not statements:
+        return []
+    return [
+        FIND_SOCKET,
+        "ask() {",
+        f"timeout {2 * LIMIT} {CLIENT} --force <<'@{mark}'",
+        *_lines(statements, mark, timed),
+        f"@{mark}",
+        "}",
+        f"tell() {{ while IFS= read -r line; do printf '@%s sql %s\\n' {mark} \"$line\" >&2; done; }}",
+        "{ said=$({ ask 2>&1 >&3 3>&- | tell; } 3>&1); printf '%s\\n' \"$said\"; } | {",
+    ]
 
 
 def _lines(statements: Sequence[Fact[Any]], mark: str, timed: bool) -> list[str]:
@@ -99,14 +108,14 @@ def read(facts: Sequence[Fact[Any]], mark: str, out: str, err: str) -> Mapping[s
 
 
 def _said(err: str, mark: str) -> dict[str, str]:
-    parts = re.split(rf"^@{mark} begin (\S+)\n", err.split(f"@{mark} sql", 1)[0], flags=re.M)
+    parts = re.split(rf"^@{mark} begin (\S+)\n", re.sub(rf"@{mark} sql .*\n?", "", err), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _wrong(err: str, mark: str, statements: Sequence[str]) -> dict[str, Unreadable]:
     """Errors of the client by fact; under the empty name what kept it from connecting at all."""
     wrong: dict[str, Unreadable] = {}
-    for line in err.split(f"@{mark} sql\n", 1)[-1].splitlines() if f"@{mark} sql" in err else []:
+    for line in re.findall(rf"@{mark} sql (.*)", err):
         if match := re.match(r"ERROR (\d+) \(\w+\) at line (\d+): (.*)", line):
             place = (int(match.group(2)) - 2) // 3
             if 0 <= place < len(statements):
