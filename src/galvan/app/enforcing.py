@@ -48,7 +48,11 @@ async def prepare_enforcing(
     book = files.read_if_there(book_of(folder))
     taken = accepted | {rule.name for rule in book.rules.values() if rule.answer is Answer.LEAVE}
     if left := [i for i in made.impact if i.who not in taken]:
-        raise Unsafe("not enforced: " + "; ".join(f"{i.who} on {i.host}: {i.what} ({i.evidence})" for i in left))
+        said = "; ".join(f"{i.who} on {i.host}: {i.what} ({i.evidence})" for i in left)
+        raise Unsafe(
+            f"not enforced: {said}. Nothing was changed: let the event that does it be learnt (galvan selinux learn), or take it by "
+            "name (--accept-impact NAME)"
+        )
     watched, notes = concerned(seen.snapshot, frozenset())
     found, skipped = tried(watched, seen.snapshot, chosen)
     return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found), taken), skipped, notes)
