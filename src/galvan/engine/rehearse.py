@@ -30,13 +30,16 @@ _BEGUN = """
 mkdir -p -m 700 {{aside}}
 [ ! -e {{state}} ] || mv -f {{state}} {{aside}}/grastate.dat
 systemctl reset-failed {{unit}} 2>/dev/null || true
-if [ -z {{options}} ] || systemctl show-environment | grep -q '^MYSQLD_OPTS='; then systemctl start --no-block {{unit}}; exit; fi
-systemctl set-environment MYSQLD_OPTS={{options}}
+once=
+[ -z {{options}} ] || systemctl show-environment | grep -q '^MYSQLD_OPTS=' || once=yes
+[ -z "$once" ] || systemctl set-environment MYSQLD_OPTS={{options}}
 systemctl start --no-block {{unit}}
-systemd-run -q --collect sh -c 'systemctl start "$0"; systemctl unset-environment MYSQLD_OPTS' {{unit}}
+[ -z "$once" ] || systemd-run -q --collect sh -c 'systemctl start "$0"; systemctl unset-environment MYSQLD_OPTS' {{unit}}
+tries=0
+while [ "$(systemctl is-active {{unit}})" = inactive ] && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
 """
-"""The start is not waited for here: systemd gives it as long as the transfer goes on. The host itself takes back what it is
-started with this once, whoever is there to see it."""
+"""The start is not waited for here, only its beginning: systemd gives it as long as the transfer goes on. The host itself takes back
+what it is started with this once, whoever is there to see it."""
 
 
 @dataclass(frozen=True, slots=True)
