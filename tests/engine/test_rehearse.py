@@ -69,6 +69,14 @@ def test_where_all_have_clients_the_one_with_the_fewest_leaves_the_balancer_for_
     assert any("drained" in said for said in told)
 
 
+def test_one_that_is_near_gives_though_it_has_more_clients() -> None:
+    fake = cluster()
+    fake.group.server("db2").provider["gmcast.segment"] = "1"
+    forced(fake)
+    assert "--wsrep-sst-donor=db1," in fake.begun
+    assert fake.aside == ("db1", "db3")
+
+
 def test_the_owners_own_choice_stands_and_its_clients_are_spared_too() -> None:
     fake = cluster()
     told = forced(fake, donor="elsewhere,db1")

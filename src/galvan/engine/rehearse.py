@@ -95,7 +95,7 @@ async def _forgotten(
 
 
 async def _giver(host: Host, crew: Crew) -> _Giver:
-    """The owner's choice, or the member with the fewest clients. Raises Unsafe where nobody can give, or nobody would serve."""
+    """The owner's choice, or the member with the fewest clients, of the same segment if there is one. Raises Unsafe where nobody can give, or nobody would serve."""
     seen = await gather(
         replace(crew.cluster, hosts=crew.cluster.having(Role.DATABASE)), [VARIABLES, SESSIONS], crew.remote
     )
@@ -115,8 +115,14 @@ async def _giver(host: Host, crew: Crew) -> _Giver:
         return _Giver(named.host if named else None, "", len(of_clients(named)) if named and not alone else 0)
     if not all(_PLAIN.fullmatch(name) for name in names):
         return _Giver(None, "")  # no word that could be said to systemd: the server chooses
-    node, chosen = min(names.items(), key=lambda one: len(of_clients(one[1])))
+    here = _segment(seen.of(host.name))
+    node, chosen = min(names.items(), key=lambda one: (_segment(one[1]) != here, len(of_clients(one[1]))))
     return _Giver(chosen.host, f"{node},", 0 if alone else len(of_clients(chosen)))
+
+
+def _segment(facts: HostFacts) -> str:
+    """Members of one segment are near each other; Galera too asks there first."""
+    return str(facts[VARIABLES].get("provider.gmcast.segment", "0"))
 
 
 def _node(facts: HostFacts) -> str:
