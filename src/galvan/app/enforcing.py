@@ -19,6 +19,7 @@ from galvan.engine.plan import Plan
 from galvan.model import BadInput, GalvanError, Rung, Stage, Unsafe
 from galvan.model.denials import Answer
 from galvan.tips.selinux.events import Skipped
+from galvan.tips.selinux.impact import answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,11 @@ async def prepare_enforcing(
         )
     watched, notes = concerned(seen.snapshot, frozenset())
     found, skipped = tried(watched, seen.snapshot, chosen)
-    return Enforcing(made, Rehearsal(seen.snapshot, watched, in_order(seen.snapshot, found), taken), skipped, notes)
+    snapshot = seen.snapshot
+    rehearsal = Rehearsal(
+        snapshot, watched, in_order(snapshot, found), taken, lambda denial: answered(snapshot.cluster, denial)
+    )
+    return Enforcing(made, rehearsal, skipped, notes)
 
 
 async def enforce(desk: Desk, made: Enforcing, told: Told) -> Enforced:

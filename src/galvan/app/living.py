@@ -24,6 +24,7 @@ from galvan.engine.choreography import DRAINED
 from galvan.engine.gates import Crew, synced
 from galvan.engine.gather import gather
 from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Snapshot, Unreadable, Unsafe
+from galvan.model.denials import Denial
 from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import Log, concerns, log, query
 from galvan.tips.selinux.events import Event, Pass
@@ -50,12 +51,14 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """`watched`: the hosts whose logs are asked. `events`: by host, in the order in which they are tried.
-    `left`: rules whose denials are no news, because somebody took them by name."""
+    `left`: rules whose denials are no news, because somebody took them by name. `answers`: what is about to be enforced, and lets
+    through what a host that is still permissive only notes: its neighbour's transfer is its own, too."""
 
     snapshot: Snapshot
     watched: tuple[HostFacts, ...]
     events: tuple[tuple[HostFacts, Event], ...]
     left: frozenset[str] = frozenset()
+    answers: Callable[[Denial], bool] = lambda denial: False
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -97,7 +100,7 @@ async def rehearse(
                 told(name, f"it failed: {failed}")
             await asyncio.sleep(WRITTEN)
             after = await _logs(made.watched, {name: one.since for name, one in before.items()}, ssh)
-            trials.append(Trial(host.name, event.id, _caught(event, before, after, made.left), failed))
+            trials.append(Trial(host.name, event.id, _caught(event, before, after, made), failed))
             keep(trials[-1])
             told(name, f"{len(trials[-1].caught)} denials")
             if strict and (failed or trials[-1].caught):
@@ -107,7 +110,10 @@ async def rehearse(
     return tuple(trials)
 
 
-def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], left: frozenset[str]) -> tuple[Caught, ...]:
+def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], made: Rehearsal) -> tuple[Caught, ...]:
+    def news(denial: Denial) -> bool:
+        return denial.rule not in made.left and (denial.refused or not made.answers(denial))
+
     found = []
     for host, seen in after.items():
         if lost := seen.lost - before[host].lost:
@@ -115,7 +121,7 @@ def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], left: f
                 f"{host} lost {lost} records of its audit log meanwhile: what was refused is not known. Raise its backlog (auditctl -b)"
             )
         noted = [apparmor.known(denial) for denial in seen.denials if concerns(denial)]
-        found += [Caught(host, event.id, denial) for denial in noted if denial.rule not in left]
+        found += [Caught(host, event.id, denial) for denial in noted if news(denial)]
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galvan.model import HostFacts, Impact, Role, Snapshot
+from galvan.model import Cluster, HostFacts, Impact, Role, Snapshot
 from galvan.model.denials import Answer, Denial
 from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import DENIALS, concerns
@@ -58,6 +58,12 @@ def _refused(facts: HostFacts, noted: list[Denial], learnt: str, profiled: bool)
                 f"{rule.says}: would be refused",
                 f"{rule.seen} denials noted, and no rule of the module covers them",
             )
+
+
+def answered(cluster: Cluster, denial: Denial) -> bool:
+    """Is it let through by the module, or the profile, that was built?"""
+    by_module = bool(cluster.learnt) and covers(cluster.learnt, denial)
+    return by_module or (bool(cluster.profile) and apparmor.covers(cluster.profile, denial))
 
 
 def ground(facts: HostFacts) -> Ground:
