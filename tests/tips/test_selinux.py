@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from practice_cases import HERE
 
+from galvan.app.living import Rehearsal
 from galvan.edges import denials as files
-from galvan.model import BadInput, Unreadable
+from galvan.model import BadInput, Cluster, Snapshot, Unreadable
 from galvan.model.denials import Answer, Book, Denial, Rule
 from galvan.tips.selinux import audit, dangers, module
 from galvan.tips.selinux.facts import labelled, labels_of
+from galvan.tips.selinux.impact import answered
 from galvan.tips.selinux.review import Caught, Ground, merge, rules, says
 
 SEED = (
@@ -238,6 +240,21 @@ def test_the_module_covers_what_it_was_learnt_from() -> None:
         if audit.concerns(d) and not module.covers(text, d)
     ]
     assert {d.object for d in left} <= {"4444", "4567", "4568"}
+
+
+def test_what_a_permissive_neighbour_notes_is_no_news_where_the_module_lets_it_through() -> None:
+    """It gives its data to the host that is tried, and is not held to the module yet; what is refused is news wherever."""
+    cluster = Cluster("shop", (), learnt=module.cil(book_of_guest(), 1))
+    made = Rehearsal(Snapshot(cluster, (), {}, 0.0), (), (), answers=lambda denial: answered(cluster, denial))
+    seen = audit.log((GUEST / "selinux.denials.txt").read_text()).denials
+    noted = [denial for denial in seen if answered(cluster, denial)]
+    assert noted
+    assert not any(made.is_news(replace(denial, refused=False)) for denial in noted)
+    assert all(made.is_news(replace(denial, refused=True)) for denial in noted)
+    (foreign,) = read(avc("read", "shadow_t", "file"))
+    assert made.is_news(foreign)
+    assert not replace(made, left=frozenset({foreign.rule})).is_news(foreign)
+    assert not answered(replace(cluster, learnt=""), noted[0])
 
 
 def test_a_name_that_is_none_of_a_policys_does_not_get_into_the_module() -> None:

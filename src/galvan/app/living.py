@@ -60,6 +60,9 @@ class Rehearsal:
     left: frozenset[str] = frozenset()
     answers: Callable[[Denial], bool] = lambda denial: False
 
+    def is_news(self, denial: Denial) -> bool:
+        return denial.rule not in self.left and (denial.refused or not self.answers(denial))
+
     @property
     def restarts(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -111,9 +114,6 @@ async def rehearse(
 
 
 def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], made: Rehearsal) -> tuple[Caught, ...]:
-    def news(denial: Denial) -> bool:
-        return denial.rule not in made.left and (denial.refused or not made.answers(denial))
-
     found = []
     for host, seen in after.items():
         if lost := seen.lost - before[host].lost:
@@ -121,7 +121,7 @@ def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], made: R
                 f"{host} lost {lost} records of its audit log meanwhile: what was refused is not known. Raise its backlog (auditctl -b)"
             )
         noted = [apparmor.known(denial) for denial in seen.denials if concerns(denial)]
-        found += [Caught(host, event.id, denial) for denial in noted if news(denial)]
+        found += [Caught(host, event.id, denial) for denial in noted if made.is_news(denial)]
     return tuple(found)
 
 
