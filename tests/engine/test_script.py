@@ -42,12 +42,12 @@ SHELLS = (("/bin/sh",), ("bash", "--posix"))
 """Debian's sh is dash, Red Hat's is bash."""
 
 
+SHELL: tuple[str, ...] = SHELLS[0]
+
+
 @pytest.fixture(params=SHELLS, ids=["sh", "bash"], autouse=True)
 def shells(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "SHELL", request.param)
-
-
-SHELL: tuple[str, ...] = SHELLS[0]
 
 
 @pytest.fixture

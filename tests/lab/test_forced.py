@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from galvan import lab
 
-from .operator import Operator, sit_down, synced
+from .operator import Operator, synced
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    lab.down()
-    lab.up(multi_writer=True)
-    yield Operator(sit_down(tmp_path_factory.mktemp("operator")).home, ("sst_account",))
-    lab.down()
+GROUND = {"multi_writer": True}
 
 
 def test_no_client_notices_where_every_member_writes(operator: Operator) -> None:
@@ -28,7 +20,7 @@ def test_no_client_notices_where_every_member_writes(operator: Operator) -> None
         rows = "SET SESSION wsrep_on = OFF; INSERT INTO bulk SELECT RPAD(MD5(seq), 12288, SHA2(seq, 512)) FROM seq_1_to_16384"
         lab.execute(host.name, f"mariadb app -e '{rows}'")
     lab.start_load(writers=4)
-    done = operator.run("verify", "--force-sst", "db3")
+    done = operator.run("verify", "--tip", "sst_account", "--force-sst", "db3")
     report = lab.stop_load()
     assert "got all its data anew" in done.stdout, done.stdout + done.stderr
     assert (report.failed, report.lost, report.equal) == (0, 0, True), report.errors

@@ -4,14 +4,12 @@ client and the dump read. On 10.11 and 11.8."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from galvan import lab
 from galvan.model import Outcome
 
-from .operator import Operator, sit_down, synced, wait
+from .operator import Operator, synced, wait
 from .test_sst import MARKER, TIP, address, holds_the_marker, seen_on, tapped
 
 pytestmark = pytest.mark.lab
@@ -22,15 +20,9 @@ LINES = "[mysqld]\\nwsrep_sst_method = mysqldump\\nwsrep_sst_auth = dump:dump-in
 SETTING = "SET GLOBAL wsrep_sst_auth = 'dump:dump-in-the-lab'; SET GLOBAL wsrep_sst_method = 'mysqldump'"
 
 
-@pytest.fixture(scope="module")
-def operator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    lab.down()
-    lab.up(release=request.param)
-    yield sit_down(tmp_path_factory.mktemp("operator"))
-    lab.down()
-
-
-@pytest.mark.parametrize("operator", ["bookworm", "trixie"], indirect=True)
+@pytest.mark.parametrize(
+    "operator", [{"release": "bookworm"}, {"release": "trixie"}], indirect=True, ids=["bookworm", "trixie"]
+)
 def test_all_of_it_and_what_was_missed_come_in_tls_alone(operator: Operator) -> None:
     assert operator.json("apply", "--tip", "client_tls", "--to", "ready", "--auto-approve")["status"] == "done"
     lab.execute("db1", f'mariadb -e "CREATE TABLE app.said (t TEXT); {GRANT}"')

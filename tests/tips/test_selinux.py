@@ -245,7 +245,7 @@ def test_the_module_covers_what_it_was_learnt_from() -> None:
 def test_what_a_permissive_neighbour_notes_is_no_news_where_the_module_lets_it_through() -> None:
     """It gives its data to the host that is tried, and is not held to the module yet; what is refused is news wherever."""
     cluster = Cluster("shop", (), learnt=module.cil(book_of_guest(), 1))
-    made = Rehearsal(Snapshot(cluster, (), {}, 0.0), (), (), answers=lambda denial: answered(cluster, denial))
+    made = Rehearsal(Snapshot(cluster, (), {}, 0.0), (), (), strict=True)
     seen = audit.log((GUEST / "selinux.denials.txt").read_text()).denials
     noted = [denial for denial in seen if answered(cluster, denial)]
     assert noted

@@ -29,6 +29,7 @@ from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import Log, concerns, log, query
 from galvan.tips.selinux.events import Event, Pass
 from galvan.tips.selinux.facts import STATE
+from galvan.tips.selinux.impact import answered
 from galvan.tips.selinux.review import Caught
 
 Told = Callable[[str, str], None]
@@ -51,17 +52,19 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """`watched`: the hosts whose logs are asked. `events`: by host, in the order in which they are tried.
-    `left`: rules whose denials are no news, because somebody took them by name. `answers`: what is about to be enforced, and lets
-    through what a host that is still permissive only notes: its neighbour's transfer is its own, too."""
+    `left`: rules whose denials are no news, because somebody took them by name. `strict`: it is being
+    enforced, so the first event that fails or is refused anything ends it; what a host that is still permissive only notes, and what was
+    built lets through, is no refusal: it gives its neighbour the data."""
 
     snapshot: Snapshot
     watched: tuple[HostFacts, ...]
     events: tuple[tuple[HostFacts, Event], ...]
     left: frozenset[str] = frozenset()
-    answers: Callable[[Denial], bool] = lambda denial: False
+    strict: bool = False
 
     def is_news(self, denial: Denial) -> bool:
-        return denial.rule not in self.left and (denial.refused or not self.answers(denial))
+        let_through = self.strict and not denial.refused and answered(self.snapshot.cluster, denial)
+        return denial.rule not in self.left and not let_through
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -83,10 +86,9 @@ async def rehearse(
     run: str,
     told: Told,
     keep: Callable[[Trial], None] = lambda trial: None,
-    strict: bool = False,
 ) -> tuple[Trial, ...]:
-    """`keep` gets each trial as soon as it is over: a process that dies later has not learnt it in vain. `strict`: end with the first
-    event that fails or is refused anything. Otherwise what failed is told and stands in the trials; a host that does not come back
+    """`keep` gets each trial as soon as it is over: a process that dies later has not learnt it in vain. A strict
+    rehearsal ends with the first event that fails or is refused anything. Otherwise what failed is told and stands in the trials; a host that does not come back
     ends it all the same. Raises Unsafe where a gate refuses or a log loses records."""
     trials: list[Trial] = []
     async with hands(desk, run, desk.authorities(), (DRAINED,)) as ssh:
@@ -106,7 +108,7 @@ async def rehearse(
             trials.append(Trial(host.name, event.id, _caught(event, before, after, made), failed))
             keep(trials[-1])
             told(name, f"{len(trials[-1].caught)} denials")
-            if strict and (failed or trials[-1].caught):
+            if made.strict and (failed or trials[-1].caught):
                 break
             if failed:
                 await _whole(host, facts, crew, failed)

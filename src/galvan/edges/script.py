@@ -42,19 +42,19 @@ def render(facts: Sequence[Fact[Any]], mark: str, timed: bool = False) -> str:
     """`mark` is a random word that no output holds by chance. `timed`: each fact between two looks at the clock."""
     shells = [fact for fact in facts if isinstance(fact.query, Shell)]
     statements = [fact for fact in facts if isinstance(fact.query, Sql)]
-    parts = ["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin", *_beside(statements, mark, timed)]
+    parts: list[str] = []
     for fact in shells:
         clock = [f'echo "@{mark} at {fact.id} $(date +%s.%N)"'] if timed else []
         parts += [*clock, f"echo '@{mark} begin {fact.id}'; echo '@{mark} begin {fact.id}' >&2"]
         parts += [f"timeout {3 * LIMIT} sh <<'@{mark}'", "{", fact.query.text, "} </dev/null", f"@{mark}"]
         parts += [f'printf "\\n@%s end %s %s\\n" {mark} {fact.id} $?', *clock]
-    return "\n".join([*parts, *(["cat; }"] if statements else []), "}", ""])
+    if statements:
+        parts = _beside(statements, parts, mark, timed)
+    return "\n".join(["{", "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/sbin", *parts, "}", ""])
 
 
-def _beside(statements: Sequence[Fact[Any]], mark: str, timed: bool) -> list[str]:
+def _beside(statements: Sequence[Fact[Any]], shells: Sequence[str], mark: str, timed: bool) -> list[str]:
     """The client at one end of a pipe; at the other stand the shell facts, which do not read it, and `cat`."""
-    if not statements:
-        return []
     return [
         FIND_SOCKET,
         "ask() {",
@@ -64,6 +64,8 @@ def _beside(statements: Sequence[Fact[Any]], mark: str, timed: bool) -> list[str
         "}",
         f"tell() {{ while IFS= read -r line; do printf '@%s sql %s\\n' {mark} \"$line\" >&2; done; }}",
         "{ said=$({ ask 2>&1 >&3 3>&- | tell; } 3>&1); printf '%s\\n' \"$said\"; } | {",
+        *shells,
+        "cat; }",
     ]
 
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.facts import GATE, SESSIONS, VARIABLES
 from galvan.cluster.health import text
-from galvan.cluster.quote import sh, sql
+from galvan.cluster.quote import sh
 from galvan.cluster.transfer import BACKUP
 from galvan.engine.apply import together
 from galvan.engine.choreography import of_clients
 from galvan.engine.gates import SERVES, Crew, gate, look, service, synced
 from galvan.engine.gather import gather
-from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Role, Unsafe
+from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Role, Sql, Unsafe
 
 ASIDE = "/var/lib/galvan/transfer"
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
@@ -45,18 +45,18 @@ what it is started with this once, whoever is there to see it."""
 @dataclass(frozen=True, slots=True)
 class _Giver:
     """`host`: None where the owner's own wsrep_sst_donor names nobody that is known. `wanted`: as wsrep_sst_donor, for this
-    once; empty where the owner's own holds. `clients`: how many sessions it has."""
+    once; empty where the owner's own holds. `aside`: it serves clients, and somebody else can."""
 
     host: Host | None
     wanted: str
-    clients: int = 0
+    aside: bool
 
 
 async def full_transfer(host: Host, crew: Crew, unit: str, datadir: str, say: Callable[[str], None]) -> None:
     """Raises Unsafe (nothing was stopped), or NotHealed where the member did not come back."""
     giver = await _giver(host, crew)
     await gate(host, crew, gone=False)
-    aside = giver.host if giver.clients else None
+    aside = giver.host if giver.aside else None
     try:
         await together(
             crew.choreography.farewell(host, crew.remote, say),
@@ -70,7 +70,7 @@ async def full_transfer(host: Host, crew: Crew, unit: str, datadir: str, say: Ca
         raise
     await _back(aside, crew)
     if giver.wanted:
-        await crew.remote.act(host, sql("SET GLOBAL wsrep_sst_donor = ''"), f"transfer@{host.name}")
+        await crew.remote.act(host, Sql("SET GLOBAL wsrep_sst_donor = ''"), f"transfer@{host.name}")
     await crew.choreography.welcome(host, crew.remote)
 
 
@@ -95,29 +95,29 @@ async def _forgotten(
 
 
 async def _giver(host: Host, crew: Crew) -> _Giver:
-    """The owner's choice, or the member with the fewest clients, of the same segment if there is one. Raises Unsafe where nobody can give, or nobody would serve."""
-    seen = await gather(
-        replace(crew.cluster, hosts=crew.cluster.having(Role.DATABASE)), [VARIABLES, SESSIONS], crew.remote
-    )
-    others = [facts for facts in seen.hosts if facts.host != host]
+    """The owner's choice, or the member with the fewest clients, of the same segment if there is one. Raises Unsafe where nobody
+    can give, or nobody would serve."""
+    members = replace(crew.cluster, hosts=crew.cluster.having(Role.DATABASE))
+    seen = await gather(members, [VARIABLES, SESSIONS], crew.remote)
+    joiner, others = seen.of(host.name), [facts for facts in seen.hosts if facts.host != host]
     if not others:
         raise Unsafe(f"{host.name} was not stopped: no other member could give it its data")
-    method = text(seen.of(host.name)[VARIABLES], "wsrep_sst_method")
-    alone = len(others) == 1
+    method, alone = text(joiner[VARIABLES], "wsrep_sst_method"), len(others) == 1
     if alone and method not in BACKUP:
         raise Unsafe(
             f"{host.name} was not stopped: {others[0].host.name} would have to give it its data and to serve all clients, and by "
             f"{method} it takes no write meanwhile. Do it with a third member"
         )
-    names = {_node(facts): facts for facts in others}
-    if own := text(seen.of(host.name)[VARIABLES], "wsrep_sst_donor"):
-        named = next((names[name] for name in own.split(",") if name in names), None)
-        return _Giver(named.host if named else None, "", len(of_clients(named)) if named and not alone else 0)
-    if not all(_PLAIN.fullmatch(name) for name in names):
-        return _Giver(None, "")  # no word that could be said to systemd: the server chooses
-    here = _segment(seen.of(host.name))
-    node, chosen = min(names.items(), key=lambda one: (_segment(one[1]) != here, len(of_clients(one[1]))))
-    return _Giver(chosen.host, f"{node},", 0 if alone else len(of_clients(chosen)))
+    names, wanted = {_node(facts): facts for facts in others}, ""
+    if own := text(joiner[VARIABLES], "wsrep_sst_donor"):
+        node = next((name for name in own.split(",") if name in names), "")
+    elif not all(_PLAIN.fullmatch(name) for name in names):
+        node = ""  # no word that could be said to systemd: the server chooses
+    else:
+        node = min(names, key=lambda one: (_segment(names[one]) != _segment(joiner), len(of_clients(names[one]))))
+        wanted = f"{node},"
+    giver = names.get(node)
+    return _Giver(giver.host if giver else None, wanted, bool(giver and not alone and of_clients(giver)))
 
 
 def _segment(facts: HostFacts) -> str:

@@ -37,7 +37,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
             )
         begin = since.taken_at if since else 0.0
         noted = [d for d in facts[DENIALS].denials if concerns(d) and d.at >= begin]
-        yield from _refused(facts, [apparmor.known(d) for d in noted], learnt, profiled)
+        yield from _refused(facts, [apparmor.known(d) for d in noted], now.cluster, profiled)
 
 
 def enforced(facts: HostFacts) -> bool:
@@ -45,10 +45,10 @@ def enforced(facts: HostFacts) -> bool:
     return kernel(state) == "enforcing" and not any(key.startswith("permissive.") and "mysqld" in key for key in state)
 
 
-def _refused(facts: HostFacts, noted: list[Denial], learnt: str, profiled: bool) -> Iterator[Impact]:
+def _refused(facts: HostFacts, noted: list[Denial], cluster: Cluster, profiled: bool) -> Iterator[Impact]:
     """What a label answers is answered before anything is enforced."""
     host = facts.host.name
-    left = [Caught(host, "", d) for d in noted if not (apparmor.covers(learnt, d) if profiled else covers(learnt, d))]
+    left = [Caught(host, "", d) for d in noted if not answered(cluster, d)]
     for name, rule in rules(left, {} if profiled else {host: ground(facts)}).items():
         if rule.answer not in (Answer.LABEL, Answer.BOOLEAN):
             yield Impact(
@@ -62,8 +62,7 @@ def _refused(facts: HostFacts, noted: list[Denial], learnt: str, profiled: bool)
 
 def answered(cluster: Cluster, denial: Denial) -> bool:
     """Is it let through by the module, or the profile, that was built?"""
-    by_module = bool(cluster.learnt) and covers(cluster.learnt, denial)
-    return by_module or (bool(cluster.profile) and apparmor.covers(cluster.profile, denial))
+    return covers(cluster.learnt, denial) or apparmor.covers(cluster.profile, denial)
 
 
 def ground(facts: HostFacts) -> Ground:
