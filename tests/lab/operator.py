@@ -99,7 +99,7 @@ def hashes(more: str = "") -> dict[str, str]:
 
 
 def restarts(since: float) -> dict[str, int]:
-    counted = f"journalctl -u mariadb -o cat --no-pager --since @{int(since)} | grep -c '^Started' || true"
+    counted = f"journalctl -u mariadb -o cat --no-pager --since @{since:.6f} | grep -c '^Started' || true"
     return {host.name: int(lab.execute(host.name, counted)) for host in lab.current().databases}
 
 

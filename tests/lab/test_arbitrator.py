@@ -34,7 +34,7 @@ def arbitrates() -> str:
 
 
 def starts(since: float) -> int:
-    counted = f"journalctl -u garb -o cat --no-pager --since @{int(since)} | grep -c '^Started' || true"
+    counted = f"journalctl -u garb -o cat --no-pager --since @{since:.6f} | grep -c '^Started' || true"
     return int(lab.execute("arb1", counted))
 
 
