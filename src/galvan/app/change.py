@@ -19,12 +19,13 @@ from galvan.app.outage import outage, service_fact
 from galvan.cluster.arbitrator import SETUP
 from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
-from galvan.cluster.health import commit_rate, may_begin
+from galvan.cluster.health import commit_rate, complaints, may_begin
 from galvan.cluster.load import LOAD
 from galvan.cluster.position import POSITION
 from galvan.cluster.precedence import READING
 from galvan.cluster.settle import outdone, path_of
 from galvan.cluster.upkeep import UPKEEP
+from galvan.edges.connections import Connections
 from galvan.edges.state import LedgerBook
 from galvan.engine.choreography import DRAINED, Choreography
 from galvan.engine.climb import Climb, with_watch
@@ -46,6 +47,7 @@ from galvan.model import (
 from galvan.tips import TIPS
 
 if TYPE_CHECKING:
+    from galvan.edges.authorities import Authorities
     from galvan.edges.ssh import Ssh
 
 Told = Callable[[str, str], None]
@@ -80,25 +82,42 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
     desk = replace(desk, limit=frozenset())
     tips = tuple(BY_ID[tip] for tip in (*made.tips, *made.refused))
     loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "dbos"))  # slow, and needed below anyway
-    now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, *BEHIND, *UPKEEP))
-    if fingerprint(now, tips) != made.fingerprint:
-        raise Unsafe(
-            "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"
-        )
-    await _may_begin(desk, made, now)
-    await loaded
-    hurt_by_offering([i for tip in tips if tip.id in made.tips for i in impact_of(tip, now)], orders.accepted)
-    run = run or new_run()
-    document = with_watch(to_document(made), BY_ID) | {"orders": orders.document(), "started": time.time()}
-    return await carry(desk, made, document, run, run, told, ask=ask)
+    async with Connections(desk.cluster) as connections:
+        now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, *BEHIND, *UPKEEP), connections)
+        if fingerprint(now, tips) != made.fingerprint:
+            raise Unsafe(
+                "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"
+            )
+        hurt_by_offering([i for tip in tips if tip.id in made.tips for i in impact_of(tip, now)], orders.accepted)
+        ready = await _may_begin(desk, made, now, connections)
+        await loaded
+        run = run or new_run()
+        document = with_watch(to_document(made), BY_ID) | {"orders": orders.document(), "started": time.time()}
+        return await carry(desk, made, document, run, run, told, ask=ask, ready=ready)
 
 
-async def _may_begin(desk: Desk, made: Plan, now: Snapshot) -> None:
-    """What would refuse the first restart refuses here, before a file is written."""
-    if restarting := [host for host, count in made.restarts.items() if count]:
-        await asyncio.sleep(1.0)
-        later = await look(replace(desk, tips=()), GATE)
-        may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a run that has just looked need not do again."""
+
+    connections: Connections
+    authorities: Authorities
+    seen: Snapshot
+
+
+async def _may_begin(desk: Desk, made: Plan, now: Snapshot, connections: Connections) -> Ready:
+    """What would refuse the first restart refuses here, before a file is written: first what the look tells by itself,
+    then what the write sets of a second tell. The passphrase is asked for in between."""
+    restarting, looked = [host for host, count in made.restarts.items() if count], time.monotonic()
+    if not restarting:
+        return Ready(connections, open_authorities(desk, made), now)
+    may_begin(now, restarting, quorum=not made.outage)
+    authorities = open_authorities(desk, made)
+    # the little that is always waited lets connections be seen closed that a host gave up while a person typed
+    await asyncio.sleep(max(0.1, looked + 1.0 - time.monotonic()))
+    later = await look(replace(desk, tips=()), GATE, connections)
+    may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
+    return Ready(connections, authorities, later)
 
 
 def hurt_by_offering(impact: Sequence[Impact], accepted: frozenset[str]) -> None:
@@ -110,16 +129,19 @@ def hurt_by_offering(impact: Sequence[Impact], accepted: frozenset[str]) -> None
 
 async def carry(
     desk: Desk, made: Plan, document: Json | None, run: str, attempt: str, told: Told, kept: Json | None = None,
-    ask: Ask = nobody,
+    ask: Ask = nobody, ready: Ready | None = None,
 ) -> Ended:  # fmt: skip
     """`document` None goes on with the attempt that a killed process left (its document is `kept`)."""
     said = document or kept or {}
     orders = said["orders"]
-    authorities = open_authorities(desk, made)
+    authorities = ready.authorities if ready else open_authorities(desk, made)
     began = time.monotonic()
     counting, serving = restarts_fact(float(said["started"])), service_fact(float(said["started"]))
-    async with hands(desk, run, authorities, (DRAINED, MANIFEST, POSITION, counting, serving, *LOAD)) as ssh:
+    known = (DRAINED, MANIFEST, POSITION, counting, serving, *LOAD)
+    async with hands(desk, run, authorities, known, ready.connections if ready else None) as ssh:
         crew = crew_of(desk, ssh, told)
+        if ready and not [*complaints(ready.seen)]:
+            crew.last.append(ready.seen)
         climb = Climb(
             run, made, crew, BY_ID, asyncio.get_running_loop(), LedgerBook(desk.state), float(orders["window"]),
             frozenset(orders["accepted"]), said.get("instead", "-"),

@@ -35,17 +35,14 @@ async def audit(
 ) -> tuple[Desk, Audited]:
     cluster = load(file, inventory)
     names = chosen(cluster, limit)
-    connections = Connections(cluster)
-    for host in cluster.hosts:
-        if host.role is not Role.OUTSIDER and (not names or host.name in names):
-            connections.dial(host)
-    for module in LATER:
-        importlib.import_module(module)
-        await asyncio.sleep(0)
-    from galvan.app import desk as desks
+    async with Connections(cluster) as connections:
+        for host in cluster.hosts:
+            if host.role is not Role.OUTSIDER and (not names or host.name in names):
+                connections.dial(host)
+        for module in LATER:
+            importlib.import_module(module)
+            await asyncio.sleep(0)
+        from galvan.app import desk as desks
 
-    try:
         desk = desks.sit_down(file, tips, limit, cluster=cluster)
         return desk, await desks.audit(desk, connections=connections, timed=timed)
-    finally:
-        await connections.close()

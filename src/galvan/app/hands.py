@@ -12,11 +12,14 @@ from galvan.model import Fact, PutFile, SecretRef, Signed
 
 if TYPE_CHECKING:
     from galvan.edges.authorities import Authorities
+    from galvan.edges.connections import Connections
     from galvan.edges.ssh import Ssh
 
 
 @asynccontextmanager
-async def hands(desk: Desk, run: str, authorities: Authorities, known: Sequence[Fact[Any]] = ()) -> AsyncIterator[Ssh]:
+async def hands(
+    desk: Desk, run: str, authorities: Authorities, known: Sequence[Fact[Any]] = (), connections: Connections | None = None
+) -> AsyncIterator[Ssh]:  # fmt: skip
     from galvan.edges.ssh import Ssh
 
     secrets = desk.secrets()
@@ -29,7 +32,7 @@ async def hands(desk: Desk, run: str, authorities: Authorities, known: Sequence[
             authorities.ensure(name, desk.cluster.policy.authority_days) if kind == "authority" else secrets.reveal(ref)
         )
 
-    async with Ssh(desk.cluster, (*ALL_FACTS, *known), run, resolve, authorities.sign) as ssh:
+    async with Ssh(desk.cluster, (*ALL_FACTS, *known), run, resolve, authorities.sign, connections) as ssh:
         yield ssh
 
 

@@ -238,10 +238,11 @@ def size(said: str) -> float:
 
 
 def commit_rate(before: Snapshot, after: Snapshot) -> float:
-    """Write sets per second between two looks, over the whole cluster."""
-    seconds = after.taken_at - before.taken_at
-    seen = [
-        (number(b[STATUS], "wsrep_last_committed"), number(a[STATUS], "wsrep_last_committed"))
-        for b, a in zip(before.having(Role.DATABASE), after.having(Role.DATABASE), strict=True)
-    ]
-    return max((late - early for early, late in seen), default=0) / seconds if seconds > 0 else 0.0
+    """Write sets per second between two looks, over the whole cluster; by the members' own clocks, for a look may have
+    waited for logins before it saw anything."""
+    rates = [0.0]
+    for b, a in zip(before.having(Role.DATABASE), after.having(Role.DATABASE), strict=True):
+        seconds = float(text(a[MOMENT], "clock")) - float(text(b[MOMENT], "clock"))
+        sets = number(a[STATUS], "wsrep_last_committed") - number(b[STATUS], "wsrep_last_committed")
+        rates.append(sets / seconds if seconds > 0 else 0.0)
+    return max(rates)

@@ -12,7 +12,8 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from galvan.edges.ways import Hop, hops_of
 from galvan.model import Cluster, Host, SecretRef, Unreachable
@@ -50,6 +51,14 @@ class Connections:
         self._handshakes: dict[str, asyncio.Semaphore] = {}
         self._reveal = reveal
         self._becoming: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     def dial(self, host: Host) -> asyncio.Task[asyncssh.SSHClientConnection]:
         """Begins to connect; a connection that is closed or failed is begun anew."""

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class SshReader:
     """Reads facts; the queries it may send are fixed when it is made, and it can do nothing else.
 
-    `seconds`: receives how long each fact took, by host and fact, and under no fact the whole exec.
+    `connections`: closed at the end, unless they were given. `seconds`: receives how long each fact took, by host and
+    fact, and under no fact the whole exec.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class SshReader:
     ) -> None:  # fmt: skip
         self._known = frozenset(fact.query for fact in known)
         self._seconds = seconds
-        self._connections = connections or Connections(cluster)
+        self._connections, self._given = connections or Connections(cluster), connections is not None
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +56,8 @@ class SshReader:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._connections.close()
+        if not self._given:
+            await self._connections.close()
 
     async def read(self, host: Host, facts: Sequence[Fact[Any]]) -> Mapping[str, str | Unreadable]:
         """Every fact of the host in one exec; what a killed session left unread is asked once more."""
@@ -81,9 +83,9 @@ class Ssh(SshReader):
 
     def __init__(
         self, cluster: Cluster, known: Sequence[Fact[Any]], run: str,
-        resolve: Callable[[SecretRef], str], sign: Callable[[str, Signed], str],
+        resolve: Callable[[SecretRef], str], sign: Callable[[str, Signed], str], connections: Connections | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(cluster, known)
+        super().__init__(cluster, known, connections)
         self._run, self._resolve, self._sign, self._cluster = run, resolve, sign, cluster
         self.exec, self.run, self.connect = self._connections.exec, self._connections.run, self._connections.connect
 
@@ -100,11 +102,8 @@ class Ssh(SshReader):
     async def act_anew(self, host: Host, action: Action, wave: str) -> str:
         """One that was open before proves nothing about who may come in now."""
         text, limit = await self._script(host, action, wave)
-        connections = Connections(self._cluster)
-        try:
+        async with Connections(self._cluster) as connections:
             out, err, code = await connections.exec(host, text, limit)
-        finally:
-            await connections.close()
         if code:
             raise NotHealed(f"{host.name}: {describe(action)} failed: {err.strip() or f'exit status {code}'}")
         return out

@@ -22,6 +22,7 @@ from galvan.engine.gates import (
     heartbeat,
     is_down,
     look,
+    look_ahead,
     roomy,
     service,
     synced,
@@ -54,7 +55,10 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
     """
     host = named(crew, wave.host)
     asked = wave.restarts or any(isinstance(action, Restart) for step in later for action in step.do)
-    seen = await look(crew, host, [*(heartbeat(host) if asked else ()), *(step.read for step in wave.steps)])
+    seen, ahead = await together(
+        look(crew, host, [*(heartbeat(host) if asked else ()), *(step.read for step in wave.steps)]),
+        look_ahead(crew) if wave.restarts else _nothing(),
+    )
     gone, fresh = False, True
     if asked and service(host, seen) != SERVES:  # a server on its way is waited for first
         gone, fresh = wave.restarts and await is_down(host, crew), False
@@ -72,14 +76,14 @@ async def carry_out(wave: Wave, crew: Crew, later: Sequence[Step] = ()) -> bool:
         return False
     restarts = any(isinstance(action, Restart) for step in todo for action in step.do)
     if restarts:
-        now = await gate(host, crew, gone)
+        now = await gate(host, crew, gone, ahead if fresh else None)
         roomy(now.of(host.name), [item for step in todo for item in step.want.items()])
     begun: list[Step] = []
     try:
         await act(wave, host, todo, begun, crew)
         if restarts:
             await _restart(wave, host, todo, begun, crew, gone)
-        await confirm(wave, host, todo, crew)
+        await together(confirm(wave, host, todo, crew), _welcome(host, crew) if restarts else _nothing())
     except Unsafe:
         await _revert(wave, host, begun, crew)
         raise
@@ -183,6 +187,9 @@ async def _restart(wave: Wave, host: Host, todo: Sequence[Step], begun: list[Ste
     crew.say(wave.id, f"restart {restart.unit}")
     await crew.remote.act(host, restart, wave.id)
     await synced(host, crew)
+
+
+async def _welcome(host: Host, crew: Crew) -> None:
     await together(
         crew.choreography.welcome(host, crew.remote),
         relax(crew.cluster, crew.remote) if crew.quick_rejoin else _nothing(),
@@ -271,3 +278,4 @@ async def restart_only(wave: Wave, host: Host, crew: Crew) -> None:
     gone = await is_down(host, crew)
     await gate(host, crew, gone)
     await _restart(wave, host, wave.steps, [], crew, gone)
+    await _welcome(host, crew)

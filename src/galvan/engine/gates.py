@@ -31,6 +31,7 @@ from galvan.model import (
 
 CALM = 45.0
 """Seconds that passing complaints (a member still catching up) may last before a gate refuses."""
+LEAVE = (*GATE, LONG, *UPKEEP)
 SERVES = "serves"
 RETURN = 600.0
 """Seconds that a restarted member may take to be Synced again: an incremental transfer of a busy minute fits well."""
@@ -90,16 +91,22 @@ def service(host: Host, seen: HostFacts) -> str:
     return SERVES
 
 
-async def gate(host: Host, crew: Crew, gone: bool) -> Snapshot:
-    """Law 5, and the look that it was asked on. A member that is already down is only asked of the others. Passing
-    complaints may last for `calm` seconds."""
+async def look_ahead(crew: Crew) -> Snapshot | None:
+    """The gate's look at all members, for a wave that has to look at its host anyway. None where one alone tells too
+    little, since the last was too long ago or just now."""
+    return await gather(crew.cluster, LEAVE, crew.remote) if _recent(crew) else None
+
+
+async def gate(host: Host, crew: Crew, gone: bool, ahead: Snapshot | None = None) -> Snapshot:
+    """Law 5, and the look that it was asked on: `ahead`, if it was taken a moment ago. A member that is already down is
+    only asked of the others. Passing complaints may last for `calm` seconds."""
     cluster = crew.cluster
     recent = _recent(crew)
     before = recent or await gather(cluster, GATE, crew.remote)
     for again in range(int(crew.calm / crew.poll) or 1):
         if again or not recent:
             await asyncio.sleep(crew.poll)
-        now = await gather(cluster, (*GATE, LONG, *UPKEEP), crew.remote)
+        now = ahead if ahead and recent and not again else await gather(cluster, LEAVE, crew.remote)
         if not (_of_others(host, now) if gone else [*complaints(now)] or [*relayed(host.name, now)]):
             break
     if not gone:
