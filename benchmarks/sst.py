@@ -7,7 +7,11 @@ knocks before it has tables flushed) is in no figure. The ratios divide medians 
 
 `mariabackup_tls_vs_plain`, `rsync_tls_vs_plain`: throughput with TLS, divided by plain. `secure_rsync_vs_stunnel`: of Galvan's own
 script, divided by the server's rsync inside stunnel. The bare pipe is measured beside: a stream of zeros through socat from host to host, plain and with TLS, with
-socat's own block of 8 kB and with 256 kB, and the disk. Ends with one JSON line. Needs root and podman, and no lab up.
+socat's own block of 8 kB and with 256 kB, and the disk.
+
+Here both ends share one machine's cores and nothing but memory lies between them, so that it is the processors that are measured. With
+GALVAN_BENCH_MBIT the giver's network card sends no faster than so many Mbit/s, as between two hosts. Ends with one JSON line.
+Needs root and podman, and no lab up.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from galvan import lab
 
 ROUNDS = int(os.environ.get("GALVAN_BENCH_ROUNDS", "7"))
 MEGABYTES = int(os.environ.get("GALVAN_BENCH_MB", "1024"))
+MBIT = os.environ.get("GALVAN_BENCH_MBIT", "")
 OVER = "/etc/mysql/mariadb.conf.d/zzz-benchmark.cnf"
 CLEAR = "encrypt = 0\nssl-mode = DISABLED\nsockopt =\n"
 WAYS = {
@@ -56,6 +61,8 @@ def main() -> int:
         lab.up(nodes=2, say=lambda text: None)
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder))
+        if MBIT:
+            lab.execute("db1", f"tc qdisc add dev eth0 root tbf rate {MBIT}mbit burst 256kb latency 50ms")
         for number in range(ROUNDS):
             for way in rotated([*WAYS], number):
                 speeds[way].append(transferred(way))
@@ -71,7 +78,8 @@ def main() -> int:
         for name, (one, other) in RATIOS.items()
     }
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "sst", "ratios": ratios, "machine": machine}))
+    link = f"{MBIT} Mbit/s" if MBIT else "unlimited"
+    print(json.dumps({"benchmark": "sst", "ratios": ratios, "link": link, "machine": machine}))
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Walls around a running cluster: nftables on db1, iptables on db2, firewalld on db3. The tests build on each other, in order."""
+"""Walls around a running cluster, over IPv4 and over IPv6: nftables on db1, iptables on db2, firewalld on db3. The tests build on
+each other, in order."""
 
 from __future__ import annotations
 
@@ -20,7 +21,6 @@ from galvan.lab.podman import container
 from .operator import Json, Operator, restarts, sit_down, synced, wait
 
 pytestmark = [pytest.mark.lab, pytest.mark.campaign]  # it passed whole; its eight minutes are not those of every run
-GROUND = {"firewall": "nftables,iptables,firewalld"}
 HOSTS = ("db1", "db2", "db3", "lb1")
 RULES = """
 nft -s list ruleset 2>/dev/null | grep -v '^#'
@@ -34,10 +34,18 @@ systemctl list-timers --all --no-legend 'galvan*' | wc -l
 TABLES = Path(__file__).parents[2] / "docs" / "campaigns"
 
 
+ELSEWHERE = {"ipv4": "192.0.2.3/32", "ipv6": "2001:db8::3/128"}
+
+
+@pytest.fixture(scope="module", params=ELSEWHERE)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def walled(family: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     lab.down()
-    lab.up(**GROUND)
+    lab.up(firewall="nftables,iptables,firewalld", ipv6=family == "ipv6")
     plain = sit_down(tmp_path_factory.mktemp("operator"))
     yield Operator(plain.home, ("firewall",))
     lab.down()
@@ -66,10 +74,20 @@ def table(seen: Json) -> dict[str, str]:
     return {p["id"].removeprefix("firewall."): re.sub(r"^\S+ from \S+ ", "", p["seen"]) for p in seen["proofs"]}
 
 
-SEEN: dict[str, dict[str, str]] = {}
+SEEN: dict[tuple[str, str], dict[str, str]] = {}
+OPERATOR = r"(?m)^    - (\S+/(?:32|128))$"
 
 
-def test_the_open_cluster_fails_every_proof(walled: Operator, before: dict[str, str]) -> None:
+def elsewhere() -> str:
+    return ELSEWHERE["ipv6" if lab.current().options.ipv6 else "ipv4"]
+
+
+def alone(host: str) -> str:
+    address = lab.current().host(host).address
+    return f"{address}/{128 if ':' in address else 32}"
+
+
+def test_the_open_cluster_fails_every_proof(walled: Operator, family: str, before: dict[str, str]) -> None:
     audit = walled.json("audit")
     failing = {f["check"] for f in audit["findings"] if f["verdict"] == "fail"}
     assert failing == {"firewall.members-only", "firewall.default-drop", "firewall.ssh", "firewall.join-list"}
@@ -77,7 +95,7 @@ def test_the_open_cluster_fails_every_proof(walled: Operator, before: dict[str, 
     assert audit["rungs"] == {"firewall": "open"}
     seen = walled.json("verify", code=3)
     assert {p["verdict"] for p in seen["proofs"]} == {"fail"}, seen
-    SEEN["before"] = table(seen)
+    SEEN[family, "before"] = table(seen)
     assert rules() == before
 
 
@@ -85,7 +103,7 @@ def test_an_operator_who_would_lock_himself_out_is_refused_before_anything_is_se
     walled: Operator, before: dict[str, str]
 ) -> None:
     text = walled.file.read_text()
-    walled.file.write_text(re.sub(r"    - .*/32", "    - 192.0.2.0/24", text))
+    walled.file.write_text(re.sub(OPERATOR, f"    - {elsewhere()}", text))
     done = walled.run("plan")
     walled.file.write_text(text)
     assert done.returncode == 4
@@ -114,8 +132,8 @@ def sabotaged(walled: Operator, host: str, old: str, new: str, stage: str) -> Pa
 
 
 def test_a_wall_that_forgets_a_member_is_found_before_the_group_expels_it(walled: Operator) -> None:
-    members, gone = conf_ids(), lab.current().host("db3").address
-    wrong = sabotaged(walled, "db1", f"{gone}/32", "192.0.2.3/32", "wall")
+    members = conf_ids()
+    wrong = sabotaged(walled, "db1", alone("db3"), elsewhere(), "wall")
     began = time.time()
     ended = walled.json("apply", str(wrong), code=1)
     assert ended["status"] == "stopped"
@@ -129,9 +147,9 @@ def test_a_wall_that_forgets_a_member_is_found_before_the_group_expels_it(walled
 
 def shut_out(walled: Operator) -> None:
     """db1 drops the operator's next connection, under a dead-man, and Galvan is dead."""
-    me = re.search(r"    - (.*)/32", walled.file.read_text())
+    me = re.search(OPERATOR, walled.file.read_text())
     assert me
-    wrong = sabotaged(walled, "db1", f"{me[1]}/32", "192.0.2.3/32", "shut")
+    wrong = sabotaged(walled, "db1", me[1], elsewhere(), "shut")
     running = walled.start("apply", str(wrong), "--watch", "2")
     assert running.stdout
     for line in running.stdout:
@@ -183,11 +201,11 @@ def test_walls_go_up_while_the_applications_write(walled: Operator) -> None:
     assert again["waves_done"] == 0
 
 
-def test_every_vantage_sees_exactly_what_the_table_says(walled: Operator) -> None:
+def test_every_vantage_sees_exactly_what_the_table_says(walled: Operator, family: str) -> None:
     seen = walled.json("verify")
     assert {p["verdict"] for p in seen["proofs"]} == {"pass"}, [p for p in seen["proofs"] if p["verdict"] != "pass"]
     assert walled.json("audit", "--fail-on", "low")["rungs"] == {"firewall": "proven"}
-    SEEN["after"] = table(seen)
+    SEEN[family, "after"] = table(seen)
     if os.environ.get("GALVAN_TABLES"):
         write_table()
 
@@ -200,13 +218,14 @@ def write_table() -> None:
         f"Made by `GALVAN_TABLES=1 make test SUITE=tests/lab/test_firewall.py` on {time.strftime('%Y-%m-%d')}.",
         "",
     ]
-    lines += ["| host | from | before | after |", "|---|---|---|---|"]
-    for key in sorted(SEEN["after"]):
-        kind, _, rest = key.partition("@")
-        host, _, source = rest.partition("<")
-        lines.append(
-            f"| {names[host]} | {source}{', udp' if kind == 'udp' else ''} | {SEEN['before'].get(key, '')} | {SEEN['after'][key]} |"
-        )
+    lines += ["| over | host | from | before | after |", "|---|---|---|---|---|"]
+    for family in (family for family in ELSEWHERE if (family, "after") in SEEN):
+        before, after = SEEN[family, "before"], SEEN[family, "after"]
+        for key in sorted(after):
+            kind, _, rest = key.partition("@")
+            host, _, source = rest.partition("<")
+            word = f"{source}{', udp' if kind == 'udp' else ''}"
+            lines.append(f"| {family} | {names[host]} | {word} | {before.get(key, '')} | {after[key]} |")
     (TABLES / "walls.md").write_text("\n".join(lines) + "\n")
 
 
