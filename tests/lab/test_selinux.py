@@ -181,10 +181,14 @@ def writes_outside() -> bool:
 
 
 def runs_what_it_likes() -> bool:
-    """The server runs this command whenever its state changes; the shell itself is one that its transfers need."""
-    sql("SET GLOBAL wsrep_notify_cmd='/srv/misuse/run'; SET GLOBAL wsrep_desync=ON; SET GLOBAL wsrep_desync=OFF")
-    time.sleep(3)
-    sql("SET GLOBAL wsrep_notify_cmd=''")
+    """The server runs this command whenever its state changes; the shell itself is one that its transfers need. It takes the name
+    at its start only (since CVE-2021-27928), so whoever asks for it has an option file in his hands."""
+    lab.execute(
+        "db2",
+        "systemctl set-environment MYSQLD_OPTS=--wsrep-notify-cmd=/srv/misuse/run; systemctl restart mariadb; systemctl unset-environment MYSQLD_OPTS",
+        limit=600,
+    )
+    wait(synced, 300)
     return "shell" in lab.execute("db2", "ls /srv/misuse").split()
 
 
