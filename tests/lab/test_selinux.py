@@ -1,7 +1,7 @@
 """SELinux on real guests: from stock permissive to enforcing, what is refused then, and back to exactly what was there.
 
-Guests are emulated, so a new policy takes a minute and the tests go on from each other, in the order in which they stand. They run up to
-the third misuse; of the fourth nothing is noted, and what comes after was only walked by hand, so they wait in the campaign.
+Guests are emulated, so a new policy takes a minute and the tests go on from each other, in the order in which they stand. They ran up to
+the third misuse; from the fourth on they were not run in one piece, so they wait in the campaign.
 """
 
 from __future__ import annotations
