@@ -1,7 +1,7 @@
 """How long does an outsider's full scan (ports 1 to 65535) of six filtered hosts take, as a whole process?
 
 The peer is `nmap -sT -p- -n -Pn` on the same six hosts from the same vantage: one process for each host, all at once. That is its
-fastest way: one process for all six takes each host's silence for congestion of the others, and was not done after most of an hour. The two go in
+fastest way: one process for all six takes each host's silence for congestion of the others, and was not done after an hour. The two go in
 turn; who goes first changes from round to round. `scan_vs_nmap` is the median of the rounds' ratios.
 Ours is one process that tries the six attempts at once, as `galvan verify` does: six scanners run at the vantage.
 
