@@ -238,9 +238,9 @@ def recovered(victim: str) -> bool:
     return synced()
 
 
-def test_a_loop_of_members_that_differ_is_seen_and_ends_by_itself_once_they_agree(transfers: Operator) -> None:
+def test_a_loop_of_members_that_differ_is_seen_and_healed(transfers: Operator) -> None:
     """Somebody takes one host's lines away by hand; the member that then needs its data cannot join, and asks again and again.
-    `apply` is refused while a member does not run; the lines that the audit names, put back, are all it takes."""
+    `apply` is refused while a member does not run; `node heal` gives it the others' lines. Where the lines are not why, it says so."""
     transfers.govern("{sst: {method: mariabackup}}")
     assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
     file = "/etc/mysql/mariadb.conf.d/zz-galvan.cnf"
@@ -250,9 +250,42 @@ def test_a_loop_of_members_that_differ_is_seen_and_ends_by_itself_once_they_agre
     found = {f["check"] for f in transfers.json("audit", *TIP, code=4)["findings"] if f["verdict"] == "fail"}
     assert "sst_tls.one-way" in found
     assert "no server answers" in transfers.run("apply", *TIP, "--auto-approve").stderr
-    lab.execute("db3", f"cat /root/ours >{file}")
-    wait(lambda: recovered("db3"), 120)
+    healed = transfers.run("node", "heal", "db3")
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert synced()
     assert holds_the_marker("db3")
+    assert [f["check"] for f in transfers.json("audit", *TIP)["findings"] if f["verdict"] == "fail"] == []
+    assert "the server of db3 answers" in transfers.run("node", "heal", "db3").stderr
+    lab.execute("db3", "systemctl stop mariadb")
+    assert "makes transfers as the others do" in transfers.run("node", "heal", "db3").stderr
+    lab.execute("db3", "systemctl start mariadb", limit=120)
+    wait(synced)
+
+
+def test_a_shut_script_stays_shut_over_an_upgrade_where_there_is_no_dpkg(transfers: Operator) -> None:
+    """As on a host of Red Hat's: the list of modes is hidden, and a new file takes the script's place as rpm would put it there."""
+    real, unit = "/usr/bin/wsrep_sst_mysqldump", "galvan-wsrep-sst-mysqldump"
+    hidden = "mv /usr/bin/dpkg-statoverride /usr/bin/dpkg-statoverride.hidden"
+    transfers.govern("{sst: {method: mariabackup, also: [mysqldump]}}")
+    assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
+    before = lab.execute("db2", f"stat -c '%a %U' {real}; sha256sum {real}")
+    lab.execute("db2", hidden)
+    try:
+        transfers.govern("{sst: {method: mariabackup}}")
+        assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
+        assert lab.execute("db2", f"systemctl is-active {unit}.path").strip() == "active"
+        for _ in range(8):
+            lab.execute("db2", f"cp -p {real} {real}.new; chmod 755 {real}.new; mv -f {real}.new {real}")
+            wait(lambda: lab.execute("db2", f"stat -c %a {real}").strip() == "644", 10)
+        lab.execute("db2", f"chmod 755 {real}")
+        wait(lambda: lab.execute("db2", f"stat -c %a {real}").strip() == "644", 10)
+        assert lab.execute("db2", f"systemctl is-active {unit}.path").strip() == "active", "it still looks"
+        assert transfers.json("rollback", "--auto-approve")["status"] == "done"
+        assert lab.execute("db2", f"stat -c '%a %U' {real}; sha256sum {real}") == before
+        assert lab.execute("db2", f"ls /etc/systemd/system/{unit}.* 2>/dev/null || true").strip() == ""
+    finally:
+        lab.execute("db2", "mv /usr/bin/dpkg-statoverride.hidden /usr/bin/dpkg-statoverride")
+    assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
 
 
 def settled() -> bool:

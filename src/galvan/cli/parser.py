@@ -215,7 +215,7 @@ def _rollback(parser: argparse.ArgumentParser) -> None:
 
 
 def _node(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("drain", "undrain", "restart"))
+    parser.add_argument("what", choices=("drain", "undrain", "restart", "heal"))
     parser.add_argument("host")
 
 
@@ -287,7 +287,10 @@ VERBS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "pki": ("certificates: what is there, what ends when, and renewal while the cluster serves", _pki),
     "rotate": ("a new key of encryption at rest, or a new password for state transfers", _rotate),
     "firewall": ("the firewall policy as security groups of a cloud, and what a cloud has against it", _firewall),
-    "node": ("drain, undrain or restart one host, through the safety gates", _node),
+    "node": (
+        "drain, undrain or restart one host, through the safety gates; heal one whose full transfers differ from the others'",
+        _node,
+    ),
     "lb": ("the balancers: what may be said through them is learnt, watched, and then held to", _lb),
     "selinux": ("SELinux: what the servers need is learnt from events, reviewed, and held to", _selinux),
     "lab": ("a practice cluster of real hosts on this machine", practice),
