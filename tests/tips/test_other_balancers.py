@@ -39,13 +39,13 @@ def names(made: Sequence[Step]) -> list[str]:
     return [step.id.removeprefix("load_balancer.proxysql-").partition("@")[0] for step in made]
 
 
-BESIDE = ["monitor-account-lb3", "monitor", "own-account", "members", "ways", "users"]
+BESIDE = ["monitor-password", "monitor-account-lb3", "monitor", "own-account", "members", "ways", "users"]
 
 
 def test_the_whole_way_up() -> None:
     made = up(seen())
     assert names(made) == [*BESIDE, "to-members", "front", "users-tls", "defaults", "loopback"]
-    assert [step.stage.phase for step in made] == [Phase.WIDEN] * 6 + [Phase.SWITCH] * 2 + [Phase.NARROW] * 3
+    assert [step.stage.phase for step in made] == [Phase.WIDEN] * 7 + [Phase.SWITCH] * 2 + [Phase.NARROW] * 3
     assert {step.host for step in made if step.read is not PROXYSQL} == {"db1"}
 
 

@@ -23,6 +23,7 @@ def lab(words: argparse.Namespace) -> int:
                 balancers=words.balancers,
                 firewall=words.firewall,
                 guests=words.guests,
+                balancer=words.balancer,
             )
         case "down":
             practice.down(purge=words.purge)

@@ -21,6 +21,12 @@ def practice(parser: argparse.ArgumentParser) -> None:
         "--balancers", type=int, choices=(1, 2), default=1, help="two share an address where the policy says so"
     )
     up.add_argument(
+        "--balancer",
+        choices=("haproxy", "proxysql", "maxscale"),
+        default="haproxy",
+        help="what opens the door; GALVAN_PROXYSQL or GALVAN_MAXSCALE names a tar of the other two",
+    )
+    up.add_argument(
         "--firewall",
         default="",
         metavar="F[,F…]",

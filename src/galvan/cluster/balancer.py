@@ -64,7 +64,7 @@ BALANCER: Fact[tuple[Server, ...]] = Fact(
 )
 CHECK_USERS: Fact[tuple[str, ...]] = Fact(
     "balancer.check_users",
-    Shell(f"sed -n 's/^[^#]*mysql-check.* user \\([^ ]*\\).*/\\1/p' {FILE}"),
+    Shell(f"command -v haproxy >/dev/null || exit 0\nsed -n 's/^[^#]*mysql-check.* user \\([^ ]*\\).*/\\1/p' {FILE}"),
     check_users,
     roles=frozenset({Role.LOAD_BALANCER}),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from galvan.cluster import balancer, maxscale, proxysql
 from galvan.cluster.balancer import Server
-from galvan.model import Fact, Host, HostFacts, Shell
+from galvan.model import Fact, Host, HostFacts, Role, Shell
 
 SetState = Callable[[str, str, str], Shell]
 """Of a backend, a server's name there, and `drain` or `ready`."""
@@ -17,7 +18,15 @@ _KINDS: Mapping[str, tuple[Fact[tuple[Server, ...]], SetState]] = {
     "proxysql": (proxysql.SERVERS, proxysql.set_state),
     "maxscale": (maxscale.MAXSCALE, maxscale.set_state),
 }
-BEHIND = tuple(fact for fact, _ in _KINDS.values())
+ASKERS: Fact[frozenset[str]] = Fact(
+    "balancer.askers",
+    Shell(f"(\n{proxysql.ASKER.text}\n)\n(\n{maxscale.ASKERS.text}\n)"),
+    lambda output: frozenset(line for line in output.splitlines() if line),
+    roles=frozenset({Role.LOAD_BALANCER}),
+)
+"""The accounts with which a ProxySQL or a MaxScale asks after its members' health: their sessions are nobody's work, and never end by
+themselves. A HAProxy keeps none."""
+BEHIND: tuple[Fact[Any], ...] = (*(fact for fact, _ in _KINDS.values()), ASKERS)
 
 
 def ways(kind: str) -> tuple[Fact[tuple[Server, ...]], SetState]:

@@ -27,6 +27,13 @@ _THERE = "command -v maxctrl >/dev/null && [ -r " + MAIN + " ] || exit 0\n"
 _WRITES, _READS = {"Master", "Write"}, {"Slave", "Read", "Synced"}
 
 
+ASKERS = Shell(
+    _THERE + f"find {MAIN} {MAIN}.d /var/lib/maxscale/maxscale.cnf.d -name '*.cnf' -type f 2>/dev/null | "
+    "xargs -r sed -n 's/^[[:space:]]*user[[:space:]]*=[[:space:]]*//p' | sort -u"
+)
+"""Of its monitors and services: clients come with accounts of their own."""
+
+
 def status_of(state: str) -> str:
     """The words of HAProxy's, so that one choreography knows both. `Running` alone is a host that MaxScale sends nobody to.
 

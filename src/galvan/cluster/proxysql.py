@@ -70,6 +70,15 @@ def feed(statements: Sequence[str]) -> str:
     return "admin <<'@admin'\n" + "".join(f"{statement};\n" for statement in statements) + "@admin\n"
 
 
+ASKER = ask(
+    (
+        "SELECT variable_value FROM runtime_global_variables WHERE variable_name = 'mysql-monitor_username'",
+        "SELECT 'monitor'",
+    )
+)
+"""Also the name that it begins with: connections of that account stay in the monitor's pool when it is given another."""
+
+
 @dataclass(slots=True)
 class _Seen:
     statuses: dict[int, str] = field(default_factory=dict)

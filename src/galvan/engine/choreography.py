@@ -17,7 +17,7 @@ from typing import Any
 from galvan.cluster import identity
 from galvan.cluster.answer import FLAG
 from galvan.cluster.balancer import Server
-from galvan.cluster.behind import behind, ways
+from galvan.cluster.behind import ASKERS, behind, is_haproxy, ways
 from galvan.cluster.facts import PLATFORM, SESSIONS, Session
 from galvan.cluster.quote import sh
 from galvan.engine.gather import gather
@@ -117,8 +117,11 @@ class Choreography:
         ]
 
     async def _sessions(self, host: Host, remote: Remote) -> tuple[Session, ...]:
-        facts = (await gather(replace(self.cluster, hosts=(host,)), [SESSIONS], remote)).of(host.name)
-        return of_clients(facts)
+        """Of applications: what a balancer keeps open to ask after members is nobody's work."""
+        asking = [b for b in self.cluster.having(Role.LOAD_BALANCER) if not is_haproxy(b)]
+        facts = await gather(replace(self.cluster, hosts=(host, *asking)), [SESSIONS, ASKERS], remote)
+        own = {(user, at) for b in asking for user in facts.of(b.name)[ASKERS] for at in (b.address, b.name, *b.names)}
+        return tuple(s for s in of_clients(facts.of(host.name)) if (s.user, s.client) not in own)
 
 
 def of_clients(facts: HostFacts) -> tuple[Session, ...]:

@@ -46,13 +46,15 @@ def up(
     firewall: str = "",
     guests: str = "",
     balancers: int = 1,
+    balancer: str = "haproxy",
 ) -> Lab:
     """Bring a lab up; a healthy one with the same options is returned as it is. `ipv6`: on IPv6 and nothing else.
+    `balancer`: or `proxysql` or `maxscale`, of GALVAN_PROXYSQL or GALVAN_MAXSCALE.
     `firewall`: what is in charge on the database hosts, one word or one for each host by commas.
     `guests`: the database hosts have kernels of their own, guarded by `selinux` or `apparmor`; two of them unless told."""
     subnet = subnet or own_subnet(ipv6)
     members = nodes or (2 if guests else 3)
-    made = Options(members, release, sst, multi_writer, subnet, odd, arbitrator, balancers, firewall, guests)
+    made = Options(members, release, sst, multi_writer, subnet, odd, arbitrator, balancers, firewall, guests, balancer)
     return lifecycle.up(made, say)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from galvan.lab import brought
+from galvan.lab.brought import FRONT_DOOR
 from galvan.lab.odd import port
 from galvan.lab.podman import File, execute, put
 from galvan.lab.topology import Lab
 
-FRONT_DOOR = 3307
 # checks are patient: on a busy machine an answer takes seconds, and marking a server down cuts its sessions
 CONFIG = """\
 global
@@ -55,6 +56,9 @@ def start(lab: Lab) -> None:
     """Open each front door and wait until its balancer has found every server up."""
     tries = 600 if lab.guests else 100
     for host in lab.balancers:
+        if host.balancer != "haproxy":
+            brought.start(lab, host)
+            continue
         put(host.name, (File("/etc/haproxy/haproxy.cfg", config(lab)),))
         execute(host.name, UP.format(servers=len(lab.databases), tries=tries), limit=180)
 

@@ -10,10 +10,10 @@ from galvan.lab.debian import bootstrap
 from galvan.lab.guestrecipe import guest
 from galvan.lab.paths import cache_dir, one_builder
 from galvan.lab.podman import podman, together
-from galvan.lab.recipes import Recipe, database, tools, ufw, walled
+from galvan.lab.recipes import Recipe, brought, database, tools, ufw, walled
 from galvan.lab.topology import Say
 
-KINDS = {"db": database, "walled": walled, "ufw": ufw, "tools": tools, "guest": guest}
+KINDS = {"db": database, "walled": walled, "ufw": ufw, "tools": tools, "brought": brought, "guest": guest}
 
 
 def ensure(kinds: Iterable[tuple[str, str]], say: Say) -> tuple[Recipe, ...]:

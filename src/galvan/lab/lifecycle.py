@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from galvan.lab import arbitrator, balancer, firewalls, galera, guests, hosts, images, topology
+from galvan.lab import arbitrator, balancer, brought, firewalls, galera, guests, hosts, images, topology
 from galvan.lab.errors import LabError
 from galvan.lab.paths import alone, state_dir, write_private
 from galvan.lab.podman import check_tools, together
@@ -30,6 +30,8 @@ class HostStatus:
 def up(options: Options, say: Say) -> Lab:
     options.check()
     check_tools(guests.NEEDED if options.guests else {})
+    if options.balancer != "haproxy":
+        brought.given(options.balancer)
     with alone():
         _not_anothers()
         present = topology.load(state_dir())
@@ -126,7 +128,7 @@ def _make(options: Options, say: Say) -> Lab:
         galera.start(lab)
         arbitrator.start(lab)
         firewalls.start(lab)
-        say(f"balancer: opening {' '.join(f'{host.name}:{balancer.FRONT_DOOR}' for host in lab.balancers)}")
+        say(f"balancer: opening {' '.join(f'{host.name}:{brought.FRONT_DOOR}' for host in lab.balancers)}")
         balancer.start(lab)
         write_private(lab.state / "lab.json", topology.dump(lab))
         undo.pop_all()

@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from galvan.lab import books
-from galvan.lab.balancer import FRONT_DOOR
 from galvan.lab.books import LoadReport
+from galvan.lab.brought import FRONT_DOOR
 from galvan.lab.errors import LabError
 from galvan.lab.lifecycle import current
 from galvan.lab.podman import File, execute, put, together

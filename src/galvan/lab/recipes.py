@@ -10,6 +10,8 @@ from galvan.lab.podman import File
 COMMON = "systemd systemd-sysv dbus openssh-server sudo socat openssl rsync iproute2 procps nftables tcpdump"
 DATABASE = "mariadb-server mariadb-backup galera-4 galera-arbitrator-4 stunnel4 bsdutils ca-certificates"
 TOOLS = "haproxy keepalived python3 python3-pymysql python3-sqlalchemy mariadb-client galera-arbitrator-4 bsdutils ca-certificates"
+LINKED = "libcurl4 libgnutls30 libgssapi-krb5-2 libmicrohttpd12 libodbc2 libpam0g libsqlite3-0 libssl3 libuuid1 nodejs zlib1g"
+"""nodejs: for a maxctrl that was built from its source; the vendor's package has one inside."""
 
 SSHD = """\
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -155,6 +157,13 @@ def walled(release: str) -> Recipe:
 def ufw(release: str) -> Recipe:
     """On an image of its own: its package and iptables-persistent exclude each other."""
     return _with("ufw", release, "ufw", "ufw")
+
+
+def brought(release: str) -> Recipe:
+    """A balancer's host without HAProxy, with what ProxySQL and MaxScale are linked against."""
+    plain = tools(release)
+    kept = {word for word in plain.packages if word not in ("haproxy", "keepalived")}
+    return Recipe("brought", release, tuple(sorted({*kept, *LINKED.split()})), plain.files, plain.finish)
 
 
 def _with(name: str, release: str, packages: str, units: str) -> Recipe:

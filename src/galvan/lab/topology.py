@@ -22,6 +22,8 @@ FIREWALLS = ("nftables", "iptables", "legacy", "firewalld", "ufw")
 SUBNET, SUBNET6 = "10.89.77.0/24", "fd89:77::/64"
 LIMITS = (2, 5)
 GUARDS = ("selinux", "apparmor")
+BALANCERS = ("haproxy", "proxysql", "maxscale")
+"""What opens the door. The last two are in no registry: the lab takes what the caller brings (`brought`)."""
 GUEST_LIMIT = 3
 
 
@@ -51,6 +53,7 @@ class Options:
     balancers: int = 1
     firewall: str = ""
     guests: str = ""  # selinux or apparmor: what guards the kernels of the database hosts, which are guests then
+    balancer: str = "haproxy"
 
     def check(self) -> None:
         if self.guests:
@@ -62,15 +65,22 @@ class Options:
                 raise LabError(f"no lab image for release {release!r}: choose one of {', '.join(RELEASES)}")
         if len(self.releases) != self.nodes:
             raise LabError(f"{self.release} names {len(self.releases)} releases for {self.nodes} database hosts")
-        if self.balancers not in (1, 2):
-            raise LabError(f"a lab has 1 or 2 balancers, not {self.balancers}")
         if self.sst not in SST_METHODS:
             raise LabError(f"the lab knows no SST method {self.sst!r}: choose one of {', '.join(SST_METHODS)}")
         if unknown := [word for word in self.firewalls if word and word not in FIREWALLS]:
             raise LabError(f"the lab knows no firewall {unknown[0]!r}: choose of {', '.join(FIREWALLS)}")
         if len(self.firewalls) != self.nodes:
             raise LabError(f"{self.firewall} names {len(self.firewalls)} firewalls for {self.nodes} database hosts")
+        self._check_balancers()
         self._check_network()
+
+    def _check_balancers(self) -> None:
+        if self.balancers not in (1, 2):
+            raise LabError(f"a lab has 1 or 2 balancers, not {self.balancers}")
+        if self.balancer not in BALANCERS:
+            raise LabError(f"the lab knows no balancer {self.balancer!r}: choose one of {', '.join(BALANCERS)}")
+        if self.balancer != "haproxy" and (self.odd or self.guests):
+            raise LabError(f"{self.balancer} is set up before plain members only: no odd paths, no guests")
 
     def _check_guests(self) -> None:
         if self.guests not in GUARDS:
@@ -115,10 +125,13 @@ class Host:
     release: str = RELEASES[0]
     firewall: str = ""
     guest: str = ""  # what guards its kernel, if it has one of its own
+    balancer: str = ""
 
     @property
     def image(self) -> str:
         """The kind of image that it is made from."""
+        if self.balancer in ("proxysql", "maxscale"):
+            return "brought"
         if self.role != "database":
             return "tools"
         if self.guest:
@@ -187,7 +200,11 @@ def hosts_of(options: Options) -> tuple[Host, ...]:
     others = [("lb1", "load_balancer", 21), ("app1", "application", 31), ("mallory", "outsider", 66)]
     others += [("lb2", "load_balancer", 22)] if options.balancers == 2 else []
     others += [("arb1", "arbitrator", 41)] if options.arbitrator else []
-    return (*members, *(Host(name, role, str(base + number), releases[0]) for name, role, number in others))
+    doors = {"load_balancer": options.balancer}
+    return (
+        *members,
+        *(Host(name, role, str(base + n), releases[0], balancer=doors.get(role, "")) for name, role, n in others),
+    )
 
 
 def lab_of(options: Options, state: Path) -> Lab:

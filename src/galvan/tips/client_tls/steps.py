@@ -32,6 +32,7 @@ from galvan.pki import judge
 from galvan.pki.bundle import option_file
 from galvan.pki.places import on_application
 from galvan.tips.client_tls.checks import VERSIONS, datadir
+from galvan.tips.client_tls.doors import waiting
 from galvan.tips.client_tls.spared import concerned, lacks, users
 
 TIP = "client_tls"
@@ -53,7 +54,7 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
         judge.may_issue(snapshot, "client")
     for facts in members:
         yield from _offered(facts, failing, snapshot) if own else _widen(facts, failing, snapshot)
-    if to < Rung.ENFORCED:
+    if to < Rung.ENFORCED or _waits(failing, snapshot):
         return
     for facts in snapshot.having(Role.APPLICATION):
         yield from _hand_out_trust(facts, judge.trust(members[0], snapshot, "client")) if own else _hand_out(facts)
@@ -64,6 +65,19 @@ def mend(failing: Sequence[Finding], snapshot: Snapshot, to: Rung) -> Iterator[S
             yield Setting(
                 facts.host.name, "mysqld", "require_secure_transport", "ON", Stage.REFUSE, TIP, reason, live=True
             )
+
+
+def _waits(failing: Sequence[Finding], snapshot: Snapshot) -> bool:
+    """Where a balancer ends clients' TLS and does not speak it on both sides yet, members first offer TLS and no more is done.
+    Raises Blind where they do already."""
+    if not (why := [*waiting(snapshot)]):
+        return False
+    if any(finding.rung is Rung.READY for finding in failing):
+        return True
+    raise Blind(
+        f"{'; '.join(why)}: clients that insist on TLS, and REQUIRE SSL, would cut off whoever comes through there; "
+        "galvan apply --tip load_balancer first, then plan again"
+    )
 
 
 def _unfit(facts: HostFacts, snapshot: Snapshot) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from galvan.cluster.proxysql import OWN, WAY_IN
 from galvan.edges.actions import seal
 from galvan.model import Sealed, Shell
 from galvan.tips.load_balancer.proxysql import steps, users
+from galvan.tips.load_balancer.proxysql.facts import PASSWORD
 from galvan.tips.load_balancer.proxysql.sql import ADMIN_VARIABLES, MYSQL_VARIABLES, USERS
 
 HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
@@ -71,7 +72,7 @@ def test_an_account_of_its_own_is_made_once_and_only_root_reads_it(place: Place)
 
 def test_a_file_without_a_password_is_not_used(place: Place) -> None:
     (place.folder / "monitor.password").write_text("it's no hex")
-    done = place.run(users.name_monitor().replace(users.MONITOR_PASSWORD, f"{place.folder}/monitor.password"))
+    done = place.run(users.name_monitor().replace(PASSWORD, f"{place.folder}/monitor.password"))
     assert done.returncode == 1
     assert not (place.folder / "admin").exists()
 

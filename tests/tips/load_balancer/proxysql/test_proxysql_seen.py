@@ -21,7 +21,7 @@ SECRETS = (
     "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
     "clear-password",
 )
-LOGIN = "login\tdefault\t127.0.0.1:6032\nfront\tno\t0123456789ab\n"
+LOGIN = "login\tdefault\t127.0.0.1:6032\nfront\tno\t0123456789ab\nkept\tno\n"
 
 
 def tables(own_table: bool = True) -> Tables:

@@ -15,7 +15,7 @@ from galvan.cluster.facts import ACCOUNTS, REQUIREMENTS, Account
 from galvan.cluster.proxysql import OWN, SERVERS, WAY_IN, admin, set_state
 from galvan.model import Balancing, Blind, Host, HostFacts, PutFile, Role, Sealed, Shell, Stage, State, Step, remaining
 from galvan.tips.load_balancer.proxysql import front, sql, steps, users
-from galvan.tips.load_balancer.proxysql.facts import PROXYSQL, STATEMENTS, VARIABLES, proxysql
+from galvan.tips.load_balancer.proxysql.facts import PASSWORD, PROXYSQL, STATEMENTS, VARIABLES, proxysql
 from galvan.tips.load_balancer.proxysql.sql import Groups, Member
 
 LB = Host("lb1", "10.0.0.10", Role.LOAD_BALANCER, "lb1", "proxysql")
@@ -41,7 +41,7 @@ def fresh(version: str = "2.7.1-19-g5cc418b") -> Tables:
 
 
 def seen(tables: Tables, way: str = "default") -> State:
-    return proxysql(f"login\t{way}\t127.0.0.1:6032\nfront\tno\t0123456789ab\n" + tables.ask(STATEMENTS))
+    return proxysql(f"login\t{way}\t127.0.0.1:6032\nfront\tno\t0123456789ab\nkept\tno\n" + tables.ask(STATEMENTS))
 
 
 def facts(state: State) -> HostFacts:
@@ -162,21 +162,29 @@ def test_the_monitors_hash_is_what_the_server_makes_of_the_password(tmp_path: Pa
     put = users.put_monitor("lb1")
     assert isinstance(put.content, Sealed)
     file = tmp_path / "password"
+
+    def ran(script: str) -> subprocess.CompletedProcess[str]:
+        said = script.replace(PASSWORD, str(file))
+        return subprocess.run(["sh", "-eu"], input=said, capture_output=True, text=True, check=False)
+
+    assert "there is no password" in ran(put.content.script.text).stderr
     file.write_text("password\n")
-    script = put.content.script.text.replace(users.MONITOR_PASSWORD, str(file))
-    done = subprocess.run(["sh", "-eu"], input=script, capture_output=True, text=True, check=True)
-    assert "*" + done.stdout.strip() == HASH
+    assert "*" + ran(put.content.script.text).stdout.strip() == HASH
     file.unlink()
-    first = subprocess.run(["sh", "-eu"], input=script, capture_output=True, text=True, check=True).stdout
-    assert first == subprocess.run(["sh", "-eu"], input=script, capture_output=True, text=True, check=True).stdout
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert re.fullmatch(r"[0-9a-f]{48}\n", file.read_text())
+    assert ran(users.make_password().text).returncode == 0
+    made = file.read_text()
+    assert ran(users.make_password().text).returncode == 0
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (made, 0o600)
+    assert re.fullmatch(r"[0-9a-f]{48}\n", made)
+    assert ran(users.forget_password().text).returncode == 0
+    assert not file.exists()
 
 
 def test_a_monitor_of_its_own() -> None:
     tables = fresh()
     member = HostFacts(DB, {REQUIREMENTS.id: {}})
-    account, own = steps.monitor(facts(seen(tables)), member)
+    password, account, own = steps.monitor(facts(seen(tables)), member)
+    assert (password.host, password.stage) == ("lb1", Stage.ASKER), "it outlives what is put back of the door"
     assert (account.host, account.stage, own.stage) == ("db1", Stage.HEALTH, Stage.DOOR)
     assert remaining(account, {"'galvan_monitor'@'10.0.0.10'": "NONE"}) == {}
     extra = [

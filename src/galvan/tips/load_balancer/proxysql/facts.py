@@ -2,7 +2,7 @@
 
 All is one flat state, so that a step can name what it wants of it:
 `login`, `version`, `var.NAME`, `default.WHAT`, `galera.WRITER`, `server.HOST:PORT`, `ssl.HOST:PORT:USER`, `user.NAME`,
-`front` (clients see the certificate that Galvan put there, and it lasts for 30 days yet), `front_is` (which one it is), `unsaved.WHAT` and `unloaded.WHAT` (rows that differ from disk, and from what runs), `socket.ADDRESS:PORT`, `taken` (hostgroups in use).
+`kept` (the monitor's password lies there), `front` (clients see the certificate that Galvan put there, and it lasts for 30 days yet), `front_is` (which one it is), `unsaved.WHAT` and `unloaded.WHAT` (rows that differ from disk, and from what runs), `socket.ADDRESS:PORT`, `taken` (hostgroups in use).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from galvan.model import Fact, Role, Shell, State, Unreadable, Value
 STATS = "galvan-stats"
 FRONT = "/etc/galvan/proxysql/front"
 """Where the certificate for clients lies that Galvan had signed."""
+PASSWORD = "/etc/galvan/proxysql/monitor.password"  # noqa: S105 - where it lies, on the balancer
 VARIABLES = (
     "mysql-have_ssl", "mysql-interfaces", "mysql-max_connections", "mysql-multiplexing", "mysql-connect_timeout_server_max",
     "mysql-ssl_p2s_ca", "mysql-ssl_p2s_capath", "mysql-ssl_p2s_cert", "mysql-ssl_p2s_key", "mysql-ssl_p2s_cipher",
@@ -92,9 +93,9 @@ STATEMENTS = (
 """Before 2.6 there is no table of a server's own TLS files, and that statement alone fails: the client goes on."""
 _WIDTH = {
     "version": 1, "var": 2, "default": 2, "galera": 8, "server": 6, "ssl": 8, "user": 9, "unsaved": 2, "unloaded": 2, "taken": 1,
-    "done": 3, "login": 2, "socket": 1, "front": 2,
+    "done": 3, "login": 2, "socket": 1, "front": 2, "kept": 1,
 }  # fmt: skip
-_ALWAYS = ("version", "login", "front", "done", "taken")
+_ALWAYS = ("version", "login", "front", "kept", "done", "taken")
 
 
 def proxysql(output: str) -> State:
@@ -124,7 +125,7 @@ def proxysql(output: str) -> State:
 
 def _keys(kind: str, said: list[str]) -> dict[str, Value]:
     match kind:
-        case "version" | "taken":
+        case "version" | "taken" | "kept":
             return {kind: said[0]}
         case "front":
             return {"front": said[0], "front_is": said[1]}
@@ -154,8 +155,11 @@ ss -Hlntp 2>/dev/null | awk '/"proxysql"/ {print "socket\t" $4}' | sort -u
 d=$(said datadir); cert=${d:-/var/lib/proxysql}/proxysql-cert.pem
 """
         + f"mine={FRONT}/cert.pem\n"
-        + r"""if cmp -s "$cert" "$mine" && openssl x509 -in "$cert" -noout -checkend 2592000 >/dev/null; then own=yes; else own=no; fi
-printf 'front\t%s\t%s\n' $own "$(sha256sum "$cert" 2>/dev/null | cut -c1-12)"
+        + r"""if cmp -s "$cert" "$mine" && openssl x509 -in "$cert" -noout -checkend 2592000 >/dev/null; then ours=yes; else ours=no; fi
+printf 'front\t%s\t%s\n' $ours "$(sha256sum "$cert" 2>/dev/null | cut -c1-12)"
+"""
+        + f"[ -s {PASSWORD} ] && kept=yes || kept=no\n"
+        + r"""printf 'kept\t%s\n' $kept
 """
         + feed(STATEMENTS).replace("admin <<", "admin --force <<", 1)
         + "true"

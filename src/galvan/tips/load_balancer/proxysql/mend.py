@@ -78,7 +78,8 @@ def _users(facts: HostFacts, ground: Ground) -> Iterator[Step]:
     state, first = facts[PROXYSQL], ground.members[0]
     sha2 = sql.has_own_table(str(state["version"]))  # 2.6 brought both
     accounts = first[ACCOUNTS]
-    found = [*users.carried(accounts, facts.host.address, sha2)]
+    asks = {str(state.get("var.mysql-monitor_username") or "monitor"), "monitor"}  # of whoever asks for members' health
+    found = [each for each in users.carried(accounts, facts.host.address, sha2) if each.user not in asks]
     yield from steps.carry_users(facts, first, found, sql.groups_of(state, _members(facts, ground)))
 
 

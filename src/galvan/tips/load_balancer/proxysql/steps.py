@@ -39,7 +39,19 @@ def monitor(facts: HostFacts, member: HostFacts) -> Iterator[Step]:
     """A monitor's account of this balancer's own; the member learns the hash, and nobody else does."""
     state, address = _ready(facts), facts.host.address
     name = f"'{users.MONITOR}'@'{address}'"
-    if (seen := member[REQUIREMENTS].get(name)) is None:
+    seen, kept = member[REQUIREMENTS].get(name), str(state["kept"])
+    if seen is not None and kept != "yes":
+        raise Blind(
+            f"{name} is there, and its password does not lie on {facts.host.name}: galvan resume (or rollback) the run that made it; "
+            "where nobody did, drop it"
+        )
+    if kept != "yes":
+        yield Step(
+            id=f"{TIP}.proxysql-monitor-password@{facts.host.name}", tip=TIP, host=facts.host.name, stage=Stage.ASKER, read=PROXYSQL,
+            before={"kept": kept}, want={"kept": "yes"}, do=(users.make_password(),), undo=(users.forget_password(),),
+            title="make a password for the monitor; it stays here",
+        )  # fmt: skip
+    if seen is None:
         first, host = users.put_monitor(facts.host.name), member.host.name
         yield Step(
             id=f"{TIP}.proxysql-monitor-account-{facts.host.name}@{host}", tip=TIP, host=host, stage=Stage.HEALTH, read=REQUIREMENTS,
@@ -51,7 +63,7 @@ def monitor(facts: HostFacts, member: HostFacts) -> Iterator[Step]:
     rows = (Rows("global_variables", "variable_name", ("mysql-monitor_username", "mysql-monitor_password")),)
     yield from _step(
         facts, state, Stage.DOOR, "monitor", want, rows, sql.MYSQL_VARIABLES, users.name_monitor(),
-        "look at members with an account of its own", after=f"rm -f {users.MONITOR_PASSWORD}\n",
+        "look at members with an account of its own",
     )  # fmt: skip
 
 
@@ -87,6 +99,10 @@ def encrypt(
     want = {**sql.wanted_servers(members, limit, True), **sql.wanted_trust(members, files, own_table)}
     rows = [Rows("mysql_servers", "hostgroup_id", _numbers(groups))]
     told: tuple[str, ...] = (*settled(groups.writer), *sql.servers(groups, members, limit, True))
+    again = (
+        *settled(groups.writer),
+        sql.SERVERS[0],
+    )  # the monitor heeds use_ssl at the load after the one that brought it
     if own_table:
         rows.append(Rows("mysql_servers_ssl_params", "hostname", tuple(member.address for member in members)))
         last: tuple[str, ...] = sql.SERVERS
@@ -97,9 +113,29 @@ def encrypt(
         last = (*sql.MYSQL_VARIABLES, *sql.SERVERS)
         told = (*sql.trust(members, files, False), *sql.MYSQL_VARIABLES, *told, *sql.SERVERS)
     yield from _step(
-        facts, state, Stage.HAND_OUT, "to-members", want, rows, last, feed(told), "go to the members over TLS",
+        facts, state, Stage.HAND_OUT, "to-members", want, rows, last, feed(told) + feed(again) + _ANEW, "go to the members over TLS",
         first=(PutFile(AUTHORITY, authority),), last_undo=(RestoreFile(AUTHORITY, Stage.HAND_OUT.at(facts.host.name)),),
     )  # fmt: skip
+
+
+_ANEW = r"""old() { echo "SELECT variable_value FROM runtime_global_variables WHERE variable_name = 'mysql-$1';" | admin; }
+put() { printf "UPDATE global_variables SET variable_value = '%s' WHERE variable_name = 'mysql-%s';\n" "$2" "$1"; }
+load() { echo 'LOAD MYSQL VARIABLES TO RUNTIME;'; }
+age=$(old connection_max_age_ms); ping=$(old ping_interval_server_msec)
+trap '{ put connection_max_age_ms "$age"; put ping_interval_server_msec "$ping"; put monitor_enabled true; load; } | admin' EXIT
+trap 'exit 1' HUP INT TERM
+{ put connection_max_age_ms 500; put ping_interval_server_msec 1000; put monitor_enabled false; load; } | admin
+sleep 1
+{ put monitor_enabled true; load; } | admin
+n=0
+until [ "$(echo "SELECT COUNT(*) FROM stats_mysql_free_connections WHERE json_extract(mysql_info, '$.options.use_ssl') = 0;" | admin)" = 0 ]; do
+  n=$((n + 1)); [ $n -lt 20 ] || break
+  sleep 0.5
+done
+"""
+"""Connections that ProxySQL keeps open to members were made in clear text and would stay so (seen, 2.7.1). Those that nobody holds
+are closed as soon as they are half a second old, for as long as that takes; the monitor forgets its own when it is stopped, and for that
+second nobody looks after members. What a session holds ends with that session."""
 
 
 def narrow(facts: HostFacts, forced: Sequence[str]) -> Iterator[Step]:

@@ -14,12 +14,12 @@ from galvan.cluster.quote import literal, sh, sql
 from galvan.cluster.sealed import CERTIFICATE, opened
 from galvan.model import PutFile, Sealed, Shell, Sql
 from galvan.tips.load_balancer.members import SERVER, printed
+from galvan.tips.load_balancer.proxysql.facts import PASSWORD
 from galvan.tips.load_balancer.proxysql.sql import COMMENT, MYSQL_VARIABLES, USERS, variables
 
 HASHES = "/etc/galvan/proxysql/users.sealed"
 MONITOR = "galvan_monitor"
 MONITOR_HASH = "/etc/galvan/proxysql/monitor.sealed"
-MONITOR_PASSWORD = "/etc/galvan/proxysql/monitor.password"  # noqa: S105 - where it lies, on the balancer
 STRANGERS = frozenset({"", "root", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", MONITOR})
 """No application's: they have no business at a balancer."""
 _NATIVE, _SHA2 = "mysql_native_password", "caching_sha2_password"
@@ -94,14 +94,26 @@ def take_hashes(hostgroup: int) -> str:
     return f"opened=$({opened(HASHES)})\nsaid=$(printf '%s\\n' \"$opened\" | {statements(hostgroup)})\n{{ printf '%s\\n' \"$said\"\n{tail}}} | admin\n"
 
 
-def put_monitor(balancer: str) -> PutFile:
-    """The hash of the monitor's password, which is made on the balancer where there is none yet, and stays there."""
-    made = sh(
-        "f={{file}}\n(umask 022; mkdir -p ${f%/*})\n[ -s $f ] || { (umask 077; openssl rand -hex 24 >$f.part); mv $f.part $f; }\n"
-        "tr -d '\\n' <$f | openssl dgst -sha1 -binary | openssl dgst -sha1 -r | cut -d' ' -f1 | tr a-f A-F",
-        file=MONITOR_PASSWORD,
+def make_password() -> Shell:
+    """Made on the balancer, before any account has it; it is no argument of a program."""
+    return sh(
+        "f={{file}}\n(umask 022; mkdir -p ${f%/*})\n[ -s $f ] || { (umask 077; openssl rand -hex 24 >$f.part); mv $f.part $f; }",
+        file=PASSWORD,
     )
-    return PutFile(MONITOR_HASH, Sealed(balancer, made, CERTIFICATE), 0o600)
+
+
+def forget_password() -> Shell:
+    return sh("rm -f {{file}}", file=PASSWORD)
+
+
+def put_monitor(balancer: str) -> PutFile:
+    """The hash of the monitor's password, which stays on the balancer."""
+    said = sh(
+        "[ -s {{file}} ] || { echo 'there is no password for the monitor on this host' >&2; exit 1; }\n"
+        "tr -d '\\n' <{{file}} | openssl dgst -sha1 -binary | openssl dgst -sha1 -r | cut -d' ' -f1 | tr a-f A-F",
+        file=PASSWORD,
+    )
+    return PutFile(MONITOR_HASH, Sealed(balancer, said, CERTIFICATE), 0o600)
 
 
 def make_monitor(address: str) -> Shell:
@@ -139,4 +151,4 @@ printf '%s;\\n' {{last}}; } | admin
 def name_monitor() -> str:
     """ProxySQL has to know the password itself: it keeps it in its own database, which is closed to others."""
     name = variables({"mysql-monitor_username": MONITOR})
-    return sh(_NAMED, file=MONITOR_PASSWORD, name=name, last=MYSQL_VARIABLES).text
+    return sh(_NAMED, file=PASSWORD, name=name, last=MYSQL_VARIABLES).text
