@@ -87,8 +87,8 @@ def test_it_stands_as_its_manual_begins(balanced: Operator, before: str) -> None
     """The control of what is refused later."""
     door = lab.current().balancers[0].address
     assert admin("SELECT 1", "admin:admin") == "1"
-    assert admin("SELECT COUNT(*) > 0 FROM stats_mysql_global", "stats:stats", door, at="mallory") == "1"
-    assert "can only connect locally" in admin("SELECT 1", "admin:admin", door, at="mallory"), "ProxySQL's own rule"
+    for known in ("admin:admin", "stats:stats"):  # ProxySQL's own rule for these two names
+        assert "can only connect locally" in admin("SELECT 1", known, door, at="mallory")
     found = balanced.json("audit")
     assert found["rungs"]["load_balancer"] == "open"
     failing = {f["check"] for f in found["findings"] if f["verdict"] == "fail" and f["host"] == "lb1"}
