@@ -73,20 +73,59 @@ MAXSCALE: Fact[tuple[Server, ...]] = Fact(
 )
 
 
+_REPLAY = "/var/lib/galvan/maxscale-replay"
+_TURNED = ("transaction_replay", "delayed_retry", "master_reconnection", "master_failure_mode")
+"""The last three are switched by the first, and stay so when it is switched off again (seen, 23.08.6)."""
+_DRAIN = r"""said() { mx api get "services/$1" "data.attributes.parameters.$2" | tr -d '"'; }
+kept=$(rest persistdir); kept=${kept:-/var/lib/maxscale/maxscale.cnf.d}
+case $(mx list servers --tsv | awk -F '	' -v s={{server}} '$1 == s {print $5}') in
+  *Master*|*Write*) ;;
+  *) mx set server {{server}} drain 2>/dev/null || mx set server {{server}} maintenance; exit 0 ;;
+esac
+mkdir -p -m 700 {{home}}
+for s in $(mx list services --tsv | awk -F '	' '$2 == "readwritesplit" {print $1}'); do
+  [ ! -e "{{home}}/$s" ] && [ "$(said "$s" transaction_replay)" = false ] || continue
+  { [ -e "$kept/$s.cnf" ] && echo kept || echo new; for p in {{turned}}; do echo "$p $(said "$s" $p)"; done; } >"{{home}}/$s.part"
+  mv "{{home}}/$s.part" "{{home}}/$s"
+  mx alter service "$s" transaction_replay true
+done
+last=$(mx list sessions --tsv | cut -f1 | sort -n | tail -n 1)
+n=0
+while [ "$(mx list sessions --tsv | awk -F '	' -v last="${last:-0}" '$1 + 0 > 0 && $1 + 0 <= last + 0' | wc -l)" -gt 0 ] && [ $n -lt 45 ]; do
+  n=$((n + 1)); sleep 1
+done
+mx set server {{server}} maintenance
+"""
+_UNDRAIN = r"""mx clear server {{server}} drain && mx clear server {{server}} maintenance || exit 1
+[ -n "$(ls {{home}} 2>/dev/null)" ] || exit 0
+! mx list servers --tsv | cut -f5 | grep -q 'Maintenance' || exit 0
+master() { mx list servers --tsv | awk -F '	' '$5 ~ /Master|Write/ {print $1}'; }
+n=0; seen=; while [ $n -lt 20 ]; do n=$((n + 1)); now=$(master); [ -z "$now" ] || [ "$now" != "$seen" ] || break; seen=$now; sleep 2.5; done
+kept=$(rest persistdir); kept=${kept:-/var/lib/maxscale/maxscale.cnf.d}
+for f in {{home}}/*; do
+  s=${f##*/}
+  mx alter service "$s" $(sed 1d "$f" | tr '
+' ' ')
+  [ "$(head -n 1 "$f")" = kept ] || rm -f "$kept/$s.cnf"
+  rm -f "$f"
+done
+"""
+
+
 def drain(server: str) -> Shell:
     """New sessions go elsewhere and open ones go on. The one that takes the writes cannot be drained (galeramon refuses): it is put into
-    maintenance, which lets open transactions end, and the monitor gives the writes to another."""
-    return sh(
-        REST + "mx set server {{server}} drain 2>/dev/null || mx set server {{server}} maintenance",
-        server=server,
-    )
+    maintenance, which lets open transactions end, and the monitor gives the writes to another.
+
+    For a moment there is no writer then, and without `transaction_replay` readwritesplit cuts whoever writes just then, and whoever
+    stays (seen, 23.08.6). So it is switched on first, and those that came before have 45 s to come anew: a session keeps
+    the settings that it began with.
+    """
+    return sh(REST + _DRAIN, server=server, home=_REPLAY, turned=_TURNED)
 
 
 def undrain(server: str) -> Shell:
-    return sh(
-        REST + "mx clear server {{server}} drain && mx clear server {{server}} maintenance",
-        server=server,
-    )
+    """Also puts back what `drain` switched on, once the writer has stayed the same for two looks and nobody else rests."""
+    return sh(REST + _UNDRAIN, server=server, home=_REPLAY)
 
 
 def set_state(backend: str, server: str, state: str) -> Shell:

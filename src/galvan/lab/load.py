@@ -38,7 +38,8 @@ NEXT = "mariadb -N -B -e 'SET SESSION wsrep_sync_wait = 1; SELECT COALESCE(MAX(s
 
 
 def start_load(writers: int = 8, pause_ms: float = 5.0, seconds: float | None = None, door: str = "lb1") -> None:
-    """Start the writers on app1; they go on until `stop_load`, or for the given seconds. `door`: the balancer's name or address."""
+    """Start the writers on app1; they go on until `stop_load`, or for the given seconds. `door`: the balancer's name or
+    address, and a port of its own after a colon."""
     lab = current()
     if load_running():
         raise LabError("app1: a load is already running: stop it first with `stop_load()`")
@@ -65,8 +66,9 @@ def _next_seq(lab: Lab) -> int:
 
 
 def _arguments(writers: int, pause_ms: float, seconds: float | None, first: int, door: str) -> str:
+    host, port = door.split(":") if door.count(":") == 1 else (door, FRONT_DOOR)
     words = {
-        "--host": door, "--port": FRONT_DOOR, "--writers": writers, "--pause": pause_ms, "--seconds": seconds or 0,
+        "--host": host, "--port": port, "--writers": writers, "--pause": pause_ms, "--seconds": seconds or 0,
         "--first": first, "--password-file": f"{HOME}/app.password", "--client-file": CLIENT_FILE,
         "--status-file": f"{HOME}/status.json", "--stop-file": f"{HOME}/stop",
     }  # fmt: skip
