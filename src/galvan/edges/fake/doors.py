@@ -132,7 +132,7 @@ def _nothing(fake: Fake, machine: Machine) -> str:
 OTHERS = dict.fromkeys(
     (
         "balancer.proxysql", "balancer.maxscale", "proxysql.admin", "statements.proxysql.standing", "load_balancer.maxscale",
-        "load_balancer.maxscale_door", "load_balancer.maxscale_listeners",
+        "load_balancer.maxscale_door", "load_balancer.maxscale_listeners", "load_balancer.maxscale_servers", "balancer.askers", "client_tls.doors",
     ),
     _nothing,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from galvan.cluster.maxscale import MAXSCALE
 from galvan.model import BadInput, Fact, HostFacts, Judgement, Snapshot, Unreadable, Verdict
 from galvan.model.findings import HostJudge
 from galvan.pki.steps import MATERIAL
-from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, LISTENERS
+from galvan.tips.load_balancer.maxscale.facts import CONFIG, DOOR, LISTENERS, SERVERS
 from galvan.tips.load_balancer.proxysql.facts import PROXYSQL
 from galvan.tips.load_balancer.statements.door import Admin
 from galvan.tips.load_balancer.statements.proxysql import Standing, standing_of
@@ -18,7 +18,7 @@ from galvan.tips.load_balancer.statements.proxysql import Standing, standing_of
 ADMIN = Admin(ask=way.ask, tell=way.admin)
 FIREWALL: Fact[Standing] = standing_of(ADMIN)
 FACTS: tuple[Fact[Any], ...] = (
-    way.SERVERS, PROXYSQL, FIREWALL, MAXSCALE, CONFIG, DOOR, LISTENERS, ACCOUNTS, REQUIREMENTS, MATERIAL,
+    way.SERVERS, PROXYSQL, FIREWALL, MAXSCALE, CONFIG, DOOR, LISTENERS, SERVERS, ACCOUNTS, REQUIREMENTS, MATERIAL,
 )  # fmt: skip
 """A host on which neither is installed prints nothing for them. The last three are of members: whom a balancer may let in, and
 whom it could verify."""

@@ -226,7 +226,8 @@ def test_a_member_that_was_added_and_a_certificate_that_ends_are_seen() -> None:
 
     mine = "[galvan-db1]\ntype=server\naddress=10.0.0.11"
     assert verdict(mine)[0] is Verdict.PASS
-    assert verdict("[s1]\ntype=server\naddress=10.0.0.11") == (Verdict.FAIL, "db1 stands behind no door")
+    assert verdict("[s1]\ntype=server\naddress=10.0.0.11")[0] is Verdict.PASS, "the owner's own"
+    assert verdict("[s1]\ntype=server\naddress=10.0.0.12") == (Verdict.FAIL, "db1 stands behind no door")
     assert verdict(mine, certificate="no") == (Verdict.FAIL, "its certificate does not last for 30 days")
 
 

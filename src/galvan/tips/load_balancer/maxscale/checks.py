@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from galvan.model import HostFacts, Judgement, Policy, Role, Snapshot, Verdict, holds, not_here
+from galvan.model import HostFacts, Judgement, Role, Snapshot, Verdict, holds, not_here
 from galvan.tips.load_balancer.maxscale.facts import DOOR, Config, Section, config_of
 from galvan.tips.load_balancer.maxscale.versions import Firewall, firewall, said, spoken
 
 _LOCAL = {"127.0.0.1", "::1", "localhost"}
 
 
-def _older(config: Config, section: Section, policy: Policy) -> str:
-    old = sorted(each for each in spoken(config.version, section.get("ssl_version")) if each < policy.min_tls)
+def _older(config: Config, section: Section, least: str) -> str:
+    old = sorted(each for each in spoken(config.version, section.get("ssl_version")) if each < least)
     return f"speaks {old[0]}" if old else ""
+
+
+def lacking(config: Config, server: Section, least: str) -> str:
+    """What it lacks to be reached over TLS and verified; empty for nothing."""
+    if not server.on("ssl"):
+        return "without TLS"
+    for name in ("ssl_verify_peer_certificate", "ssl_verify_peer_host"):
+        if not server.on(name):
+            return f"{name} is off"
+    if not (server.get("ssl_ca") or server.get("ssl_ca_cert")):
+        return "no ssl_ca: any authority of the system would do"
+    return _older(config, server, least)
 
 
 def _judged(wrong: Iterable[str], good: str, want: str) -> Judgement:
@@ -34,17 +46,11 @@ def members_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     if not servers:
         return not_here("MaxScale has no servers")
 
-    def wrong(server: Section) -> str:
-        if not server.on("ssl"):
-            return "without TLS"
-        for name in ("ssl_verify_peer_certificate", "ssl_verify_peer_host"):
-            if not server.on(name):
-                return f"{name} is off"
-        if not (server.get("ssl_ca") or server.get("ssl_ca_cert")):
-            return "no ssl_ca: any authority of the system would do"
-        return _older(config, server, snapshot.cluster.policy)
-
-    found = [f"{server.name}: {why}" for server in servers if (why := wrong(server))]
+    found = [
+        f"{server.name}: {why}"
+        for server in servers
+        if (why := lacking(config, server, snapshot.cluster.policy.min_tls))
+    ]
     return _judged(
         found,
         f"TLS to {len(servers)} servers, peer and name verified",
@@ -69,7 +75,7 @@ def front_tls(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     found += [
         f"{each.name}: {old}"
         for each in listeners
-        if each.on("ssl") and (old := _older(config, each, snapshot.cluster.policy))
+        if each.on("ssl") and (old := _older(config, each, snapshot.cluster.policy.min_tls))
     ]
     return _judged(found, f"{len(listeners)} listeners, TLS only", "every listener with ssl=true and no old version")
 
@@ -209,9 +215,13 @@ def as_written(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     )
     found = [f"changed while MaxScale ran: {', '.join(hidden)}"] if hidden else []
     if door.get("file"):
-        behind = {each.get("address") for each in config.of_type("server") if each.name.startswith("galvan-")}
+        behind = {each.get("address") for each in config.of_type("server")}
         members = snapshot.cluster.having(Role.DATABASE)
-        found += [f"{host.name} stands behind no door" for host in members if host.address not in behind]
+        found += [
+            f"{host.name} stands behind no door"
+            for host in members
+            if not behind & {host.address, host.name, *host.names}
+        ]
         found += ["its certificate does not last for 30 days"] if door.get("certificate") != "yes" else []
     return _judged(
         found, "as written", "every member in Galvan's file, a certificate that lasts, and nothing that hides the file"

@@ -178,3 +178,17 @@ def listeners(output: str) -> State:
 
 
 LISTENERS: Fact[State] = Fact("load_balancer.maxscale_listeners", Shell(_READ), listeners, roles=HERE)
+
+
+def servers(output: str) -> State:
+    """Of each server by name: is it reached over TLS, and verified? `true` or `false`."""
+    found = config(output)
+    said = ("ssl", "ssl_verify_peer_certificate", "ssl_verify_peer_host")
+    return (
+        {each.name: "true" if all(each.on(name) for name in said) else "false" for each in found.of_type("server")}
+        if found
+        else {}
+    )
+
+
+SERVERS: Fact[State] = Fact("load_balancer.maxscale_servers", Shell(_READ), servers, roles=HERE)

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import VARIABLES
-from galvan.cluster.identity import parted, server_port
+from galvan.cluster.identity import parted
 from galvan.model import BadInput, Blind, HostFacts, Impact, Role, Rung, Snapshot, Step
 from galvan.pki import judge
-from galvan.tips.load_balancer.maxscale import accounts, steps
+from galvan.tips.load_balancer.maxscale import accounts, adopt, steps
 from galvan.tips.load_balancer.maxscale.checks import plain_listeners
-from galvan.tips.load_balancer.maxscale.facts import config_of
-from galvan.tips.load_balancer.maxscale.render import Door, Member, objects
+from galvan.tips.load_balancer.maxscale.facts import DOOR, config_of
+from galvan.tips.load_balancer.maxscale.render import Door
 from galvan.tips.load_balancer.maxscale.versions import parse_version
 from galvan.tips.load_balancer.members import shown_authority
+
+RESTART = "maxscale-restart"
 
 
 def mend(facts: HostFacts, snapshot: Snapshot, limit: int, to: Rung) -> Iterator[Step]:
@@ -48,24 +50,38 @@ def _may(facts: HostFacts, snapshot: Snapshot) -> None:
 
 def _steps(facts: HostFacts, snapshot: Snapshot, limit: int, to: Rung) -> Iterator[Step]:
     policy, host, members = snapshot.cluster.policy, facts.host, snapshot.having(Role.DATABASE)
-    made = tuple(Member(each.host.name, each.host.address, server_port(each)) for each in members)
-    door = Door(config_of(facts).version, made, policy.load_balancer, steps.TLS, policy.min_tls, policy.ciphers, limit)
+    made, monitor = adopt.members(facts, members)
+    door = Door(
+        config_of(facts).version, made, policy.load_balancer, steps.TLS, policy.min_tls, policy.ciphers, limit, monitor=monitor
+    )  # fmt: skip
     oldest = min(parse_version(str(each[VARIABLES].get("version"))) for each in members)
     yield from steps.members_accounts(facts, members[0], accounts.wanted(host.address, oldest), policy.require)
     names, addresses = parted((host.name, host.address, *host.names))
     yield from steps.certificate(facts, names, addresses, policy.leaf_days)
     yield from steps.login(facts)
+    yield from steps.to_members(facts, door)
     yield from steps.door(facts, door)
     if to < Rung.ENFORCED:
         return
     yield from steps.default_login(facts)
     yield from steps.old_doors(facts, steps.TLS, policy.min_tls, policy.ciphers)
-    servers = [each.name for each in objects(door) if each.kind == "server"]
-    yield from steps.administration(facts, steps.TLS, policy.min_tls, servers)
+    yield from steps.administration(facts, steps.TLS, policy.min_tls, [each.server for each in made])
 
 
 def impact(facts: HostFacts) -> Iterator[Impact]:
-    """MaxScale tells of no session whether it came over TLS, so each listener has to be taken by name."""
+    """MaxScale tells of no session whether it came over TLS, so each listener has to be taken by name. Its restarts cut whoever comes
+    through it: one where it has no key for encrypted passwords yet, one for where its administration listens."""
+    config, door = config_of(facts), facts[DOOR]
+    if not door.get("file") and (not config.keys or door.get("key") == "unread"):
+        yield Impact(
+            "load_balancer", facts.host.name, RESTART, f"every session through MaxScale on {facts.host.name} would be cut by its restart",
+            "a key for encrypted passwords is read when it starts, and not before", widen=True,
+        )  # fmt: skip
+    elif not door.get("marked"):
+        yield Impact(
+            "load_balancer", facts.host.name, RESTART, f"every session through MaxScale on {facts.host.name} would be cut by its restart",
+            "where its administration listens is read when it starts, and not before",
+        )  # fmt: skip
     for listener in plain_listeners(config_of(facts)):
         yield Impact(
             "load_balancer", facts.host.name, listener.name,

@@ -34,9 +34,16 @@ HEAD = "# Written by Galvan, which writes it anew: what you add here is lost. Pa
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """`called`: the server that MaxScale has for it already, by the owner's name. It takes no second one at the same address."""
+
     name: str
     address: str
     port: int = 3306
+    called: str = ""
+
+    @property
+    def server(self) -> str:
+        return self.called or f"galvan-{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Tls:
 @dataclass(frozen=True, slots=True)
 class Door:
     """What the core knows of a door. `connections`: of one member at this balancer; 0: not known, so no limit is written.
-    `members_tls`: members speak TLS already. `sharing`: sessions share connections, so that they can wait for one (see `caveats`)."""
+    `monitor`: the owner's, where his servers are used; a server has one monitor. `members_tls`: members speak TLS already. `sharing`: sessions share connections, so that they can wait for one (see `caveats`)."""
 
     version: Version
     members: tuple[Member, ...]
@@ -63,6 +70,7 @@ class Door:
     members_tls: bool = True
     sharing: bool = False
     filters: tuple[Object, ...] = ()
+    monitor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +104,9 @@ def objects(door: Door) -> tuple[Object, ...]:
         raise BadInput(f"MaxScale {said(door.version)} is older than {said(OLDEST)}, for which Galvan writes")
     if not door.members:
         raise BadInput("a door needs a member behind it")
-    servers = tuple(_server(door, member) for member in door.members)
-    found = [*servers, _monitor(door, [server.name for server in servers]), *door.filters]
+    servers = tuple(_server(door, member) for member in door.members if not member.called)
+    monitors = [] if door.monitor else [_monitor(door, [server.name for server in servers])]
+    found = [*servers, *monitors, *door.filters]
     found += [
         _service(door, "galvan-service", door.policy.writers == "one"),
         _listener(door, "galvan-listener", "galvan-service", door.policy.door),
@@ -123,14 +132,19 @@ def _tls(door: Door) -> Iterator[tuple[str, str]]:
     yield "ssl_cipher", door.ciphers
 
 
+def to_members(door: Door) -> Iterator[tuple[str, str]]:
+    """How a server is reached over TLS, certificate and name verified."""
+    yield from _tls(door)
+    yield "ssl_verify_peer_certificate", "true"
+    yield "ssl_verify_peer_host", "true"
+
+
 def _server(door: Door, member: Member) -> Object:
     def values() -> Iterator[tuple[str, str]]:
         yield "address", member.address
         yield "port", str(member.port)
         if door.members_tls:
-            yield from _tls(door)
-            yield "ssl_verify_peer_certificate", "true"
-            yield "ssl_verify_peer_host", "true"
+            yield from to_members(door)
         if door.policy.client_address:
             yield "proxy_protocol", "true"
         if door.connections:
@@ -139,7 +153,7 @@ def _server(door: Door, member: Member) -> Object:
                 yield "persistpoolmax", str(door.connections)
                 yield "persistmaxtime", "10s"
 
-    return _object("server", f"galvan-{member.name}", values())
+    return _object("server", member.server, values())
 
 
 def _monitor(door: Door, servers: Sequence[str]) -> Object:
@@ -159,7 +173,7 @@ def _service(door: Door, called: str, one: bool) -> Object:
         yield "router", "readwritesplit" if one else "readconnroute"
         if not one:
             yield "router_options", "synced"
-        yield "cluster", "galvan-monitor"
+        yield "cluster", door.monitor or "galvan-monitor"
         yield "user", SERVICE
         yield "password", f"@{SERVICE}@"
         if door.filters:

@@ -36,9 +36,10 @@ _CHECK = f"""check() {{ # $1: Galvan's file or nothing, $2: the main file
 """Before anything is put in place, by MaxScale itself, with all the files that it would read, as the user that it runs as."""
 
 _MADE = f"""for w in {MONITOR} {SERVICE}; do
-  [ -s {KEEP}/$w.pw ] || {{ openssl rand -hex 24 >{KEEP}/$w.new; mv {KEEP}/$w.new {KEEP}/$w.pw; }}
+  [ -s {KEEP}/$w.pw ] || {{ {{ printf Gv; openssl rand -hex 24; }} >{KEEP}/$w.new; mv {KEEP}/$w.new {KEEP}/$w.pw; }}
 done
 """
+"""Not of hexadecimal digits alone: where MaxScale has a key it decrypts such a password a second time (seen, 23.08.6)."""
 DIGESTS = Shell(
     f"umask 077; mkdir -p {KEEP}\n"
     + _MADE
@@ -142,17 +143,27 @@ REVIVE = Shell("! systemctl is-active -q maxscale || exit 0\n" + REST + _RESTART
 """On the way back from a start that failed: who runs goes on running."""
 
 
-def serves(servers: Sequence[str]) -> Shell:
-    """MaxScale sees each of these servers as a member that serves, within 30 s; else what it sees instead is said."""
+_READ_ACCOUNTS = """for s in {{services}}; do
+  n=0; until mx api get "services/$s" data.attributes.users 2>/dev/null </dev/null | grep -q '"user"'; do
+    n=$((n+1)); [ $n -lt 30 ] || { echo "MaxScale's service $s could not read the members' accounts" >&2; exit 1; }; sleep 1
+  done
+done
+"""
+
+
+def serves(servers: Sequence[str], services: Sequence[str] = ()) -> Shell:
+    """MaxScale sees each of these servers as a member that serves, within 30 s; else what it sees instead is said. And each of these
+    services has read the members' accounts: before that it lets nobody through."""
     return sh(
         REST
         + """n=0; until left=$(mx list servers --tsv 2>/dev/null </dev/null | awk -F '\\t' -v want={{names}} '
   { gsub(/^ +| +$/, "", $1); if ($5 ~ /Running/ && $5 ~ /Master|Slave|Synced|Write|Read/ && $5 !~ /Auth Error|Maintenance/) good[$1] = 1; else said[$1] = $5 }
   END { n = split(want, name, " "); for (i = 1; i <= n; i++) if (!(name[i] in good)) { bad = 1; printf "%s (%s) ", name[i], said[name[i]] }; exit bad }')
 do n=$((n+1)); [ $n -lt 60 ] || { echo "MaxScale does not see these members serve: $left" >&2; exit 1; }; sleep 0.5; done
-""",
-        names=" ".join(servers),
-    )
+"""
+        + (_READ_ACCOUNTS if services else ""),
+        names=" ".join(servers), services=services,
+    )  # fmt: skip
 
 
 def login() -> Shell:
@@ -191,6 +202,18 @@ def old_door(listener: str, settings: Sequence[tuple[str, str]], forget: bool = 
         _PREPARE + REST + "mx alter listener {{listener}} {{settings}}\n" + gone,
         listener=listener,
         settings=[f"{k}={v}" for k, v in settings],
+    )
+
+
+def server(name: str, settings: Sequence[tuple[str, str]], monitor: str, forget: bool = False) -> Shell:
+    """A server of the owner's, changed while MaxScale runs; its monitor begins anew, for it keeps the connections that it has."""
+    gone = 'rm -f "$p"/{{name}}.cnf\n' if forget else ""
+    anew = "mx stop monitor {{monitor}}; mx start monitor {{monitor}}\n"
+    return sh(
+        _PREPARE + REST + "mx alter server {{name}} {{settings}}\n" + anew + gone,
+        name=name,
+        settings=[f"{k}={v}" for k, v in settings],
+        monitor=monitor,
     )
 
 

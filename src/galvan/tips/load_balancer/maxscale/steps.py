@@ -27,10 +27,10 @@ from galvan.model import (
 )
 from galvan.pki.needs import make_key_and_request
 from galvan.pki.places import at
-from galvan.tips.load_balancer.maxscale import accounts, scripts
+from galvan.tips.load_balancer.maxscale import accounts, adopt, scripts
 from galvan.tips.load_balancer.maxscale.accounts import Wanted
 from galvan.tips.load_balancer.maxscale.checks import plain_listeners
-from galvan.tips.load_balancer.maxscale.facts import DOOR, HOME, LISTENERS, OWN, config_of
+from galvan.tips.load_balancer.maxscale.facts import DOOR, HOME, LISTENERS, OWN, SERVERS, Section, config_of
 from galvan.tips.load_balancer.maxscale.render import Door, Tls, core, mark, objects, text
 from galvan.tips.load_balancer.maxscale.runtime import commands, removal
 from galvan.tips.load_balancer.maxscale.versions import ca_name, ssl_version
@@ -133,11 +133,38 @@ def door(facts: HostFacts, wanted: Door, stage: Stage = Stage.DOOR) -> Iterator[
         back = (*back, scripts.load(seen["file"]))
     yield _step(
         facts, stage, "door", seen, want,
-        (scripts.PASSWORDS, *put, bring, scripts.serves([each.name for each in made if each.kind == "server"])), back,
+        (
+            scripts.PASSWORDS, *put, bring, scripts.serves([each.server for each in wanted.members], [each.name for each in made if each.kind == "service"]),
+        ), back,
         f"doors of MaxScale's at {', '.join(str(port) for port in (wanted.policy.door, wanted.policy.read_door) if port)}"
         + (": MaxScale restarts" if restarts else ""),
         disruption=Disruption.RESTART if restarts else Disruption.NONE,
     )  # fmt: skip
+
+
+def to_members(facts: HostFacts, wanted: Door, stage: Stage = Stage.DOOR) -> Iterator[Step]:
+    """WIDEN: servers of the owner's are reached over TLS, each seen serving so before the next; sessions that are open stay as they are."""
+    for server, on in adopt.reached(facts, wanted):
+        may_enter(facts)
+        _lasting(facts, server, "TLS")
+        off = (("ssl", "false"), ("ssl_verify_peer_certificate", "false"), ("ssl_verify_peer_host", "false"))
+        more = tuple((name, server.get(name) or "0") for name, _ in on if name == "max_routing_connections")
+        yield _step(
+            facts, stage, f"server-{server.name}", {server.name: "false"}, {server.name: "true"},
+            (scripts.server(server.name, on, wanted.monitor), scripts.serves([server.name])),
+            (scripts.server(server.name, (*off, *more), wanted.monitor, forget=not server.runtime),),
+            f"MaxScale goes to {server.name} over TLS", read=SERVERS,
+        )  # fmt: skip
+
+
+def _lasting(facts: HostFacts, section: Section, what: str) -> None:
+    """Raises Blind where MaxScale forgets at its next start what is changed while it runs."""
+    core = config_of(facts).core
+    if any(core.get(name).lower() in _OFF for name in ("load_persisted_configs", "persist_runtime_changes")):
+        raise Blind(
+            f"MaxScale on {facts.host.name} forgets at its next start what is changed while it runs (load_persisted_configs, "
+            f"persist_runtime_changes): switch {what} on in [{section.name}] of {section.file} yourself"
+        )
 
 
 def _clear_ground(facts: HostFacts, wanted: Door, names: set[str]) -> None:
@@ -188,16 +215,9 @@ def old_doors(facts: HostFacts, tls: Tls, min_tls: str, ciphers: str, stage: Sta
     """NARROW: every other listener that still takes clear text speaks TLS from now on, and nothing else. MaxScale keeps what is changed
     while it runs, and the owner's section is not read any more for this listener: `show listener` tells what holds."""
     config = config_of(facts)
-    lasting = not any(
-        config.core.get(name).lower() in _OFF for name in ("load_persisted_configs", "persist_runtime_changes")
-    )
     for section in plain_listeners(config):
         may_enter(facts)
-        if not lasting:
-            raise Blind(
-                f"MaxScale on {facts.host.name} forgets at its next start what is changed while it runs (load_persisted_configs, "
-                f"persist_runtime_changes): switch TLS on in [{section.name}] of {section.file} yourself"
-            )
+        _lasting(facts, section, "TLS")
         on = [
             ("ssl", "true"), (ca_name(config.version), tls.ca), ("ssl_cert", tls.cert), ("ssl_key", tls.key),
             ("ssl_version", ssl_version(config.version, min_tls)), ("ssl_cipher", ciphers),
