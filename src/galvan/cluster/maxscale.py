@@ -84,9 +84,9 @@ case $(mx list servers --tsv | awk -F '	' -v s={{server}} '$1 == s {print $5}') 
 esac
 mkdir -p -m 700 {{home}}
 for s in $(mx list services --tsv | awk -F '	' '$2 == "readwritesplit" {print $1}'); do
-  [ ! -e "{{home}}/$s" ] && [ "$(said "$s" transaction_replay)" = false ] || continue
+  [ ! -e "{{home}}/$s.service" ] && [ "$(said "$s" transaction_replay)" = false ] || continue
   { [ -e "$kept/$s.cnf" ] && echo kept || echo new; for p in {{turned}}; do echo "$p $(said "$s" $p)"; done; } >"{{home}}/$s.part"
-  mv "{{home}}/$s.part" "{{home}}/$s"
+  mv "{{home}}/$s.part" "{{home}}/$s.service"
   mx alter service "$s" transaction_replay true
 done
 last=$(mx list sessions --tsv | cut -f1 | sort -n | tail -n 1)
@@ -97,34 +97,39 @@ done
 mx set server {{server}} maintenance
 """
 _UNDRAIN = r"""mx clear server {{server}} drain && mx clear server {{server}} maintenance || exit 1
-[ -n "$(ls {{home}} 2>/dev/null)" ] || exit 0
+ls {{home}}/*.service >/dev/null 2>&1 || exit 0
 ! mx list servers --tsv | cut -f5 | grep -q 'Maintenance' || exit 0
-master() { mx list servers --tsv | awk -F '	' '$5 ~ /Master|Write/ {print $1}'; }
-n=0; seen=; while [ $n -lt 20 ]; do n=$((n + 1)); now=$(master); [ -z "$now" ] || [ "$now" != "$seen" ] || break; seen=$now; sleep 2.5; done
 kept=$(rest persistdir); kept=${kept:-/var/lib/maxscale/maxscale.cnf.d}
-for f in {{home}}/*; do
-  s=${f##*/}
-  mx alter service "$s" $(sed 1d "$f" | tr '
-' ' ')
-  [ "$(head -n 1 "$f")" = kept ] || rm -f "$kept/$s.cnf"
-  rm -f "$f"
-done
+back() { # $1: monitor or service
+  for f in {{home}}/*.$1; do
+    [ -e "$f" ] || continue
+    s=${f##*/}; s=${s%.$1}
+    mx alter $1 "$s" $(sed 1d "$f" | tr '\n' ' ')
+    [ "$(head -n 1 "$f")" = kept ] || rm -f "$kept/$s.cnf"
+    rm -f "$f"
+  done
+}
+back monitor
+master() { mx list servers --tsv | awk -F '\t' '$5 ~ /Master|Write/ {print $1}'; }
+n=0; seen=; while [ $n -lt 20 ]; do n=$((n + 1)); now=$(master); [ -z "$now" ] || [ "$now" != "$seen" ] || break; seen=$now; sleep 2.5; done
+back service
 """
 
 
 def drain(server: str) -> Shell:
-    """New sessions go elsewhere and open ones go on. The one that takes the writes cannot be drained (galeramon refuses): it is put into
-    maintenance, which lets open transactions end, and the monitor gives the writes to another.
+    """Maintenance: new sessions go elsewhere, open transactions end. What MaxScale calls draining it refuses for the one that takes the
+    writes, and a member that comes back drained may be made the writer while nobody may use it (seen, 23.08.6): nobody writes then.
 
-    For a moment there is no writer then, and without `transaction_replay` readwritesplit cuts whoever writes just then, and whoever
-    stays (seen, 23.08.6). So it is switched on first, and those that came before have 45 s to come anew: a session keeps
-    the settings that it began with.
+    Two things beside it. The monitor is told to keep the writer that it has: by itself it takes the member with the lowest
+    number, and whoever writes at that moment is cut. And where the writer itself rests, `transaction_replay` is switched on first
+    and those that came before have 45 s to come anew: a session keeps the settings that it began with, and without this one it is cut.
     """
     return sh(REST + _DRAIN, server=server, home=_REPLAY, turned=_TURNED)
 
 
 def undrain(server: str) -> Shell:
-    """Also puts back what `drain` switched on, once the writer has stayed the same for two looks and nobody else rests."""
+    """Also puts back what `drain` switched on, once nobody else rests: the monitor's own choice first, while sessions survive it. Where only
+    others than the writer rested no session would, and the monitor goes on keeping the writer until one does."""
     return sh(REST + _UNDRAIN, server=server, home=_REPLAY)
 
 
