@@ -249,7 +249,10 @@ def test_what_may_be_said_is_learnt_watched_and_held_to(balanced: Operator) -> N
 def test_the_way_back_leaves_everything_as_it_was(balanced: Operator, before: str) -> None:
     lab.start_load(writers=8)
     try:
-        for _ in range(5):
+        off = balanced.run("lb", "firewall", "off", "--auto-approve")
+        assert off.returncode == 0, off.stdout + off.stderr
+        assert through("SELECT COUNT(*) FROM ledger WHERE payload LIKE 'y%'", TLS).isdigit()
+        for _ in range(8):
             done = balanced.json("rollback", "--auto-approve", code=(0, 1))
             if done.get("status") != "done":
                 break

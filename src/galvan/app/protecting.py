@@ -19,9 +19,9 @@ from galvan.model import Action, GalvanError, Host, Impact, NotHealed, Remote, S
 from galvan.model.statements import Book
 from galvan.tips.load_balancer.statements import book as books
 from galvan.tips.load_balancer.statements.door import Admin
-from galvan.tips.load_balancer.statements.orders import DETECTING, PROTECTING, modes
+from galvan.tips.load_balancer.statements.orders import DETECTING, OFF, PROTECTING, modes
 from galvan.tips.load_balancer.statements.proxysql import LOG, Standing, said_by, standing_of
-from galvan.tips.load_balancer.statements.steps import cut_short, obstacles, step
+from galvan.tips.load_balancer.statements.steps import cut_short, obstacles, pending, release, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,18 @@ async def prepare(
     notes = (*notes, *(n for f in seen.hosts for n in _notes(book, f.host, f[standing])))
     kept = tuple(one for one in found if one.who in accepted)
     return Prepared(mode, book, steps, tuple(one for one in found if one.who not in accepted), kept, notes)
+
+
+async def prepare_off(desk: Desk, doors: Mapping[str, Admin]) -> Prepared:
+    """The way back from both. Needs no book. Raises Unsafe where somebody left changes in a ProxySQL's memory."""
+    hosts, notes = balancers(desk)
+    admin = door_of(doors)
+    standing = standing_of(admin)
+    seen = await once(desk, hosts, (standing,))
+    if against := [f"{f.host.name}: {why}" for f in seen.hosts for why in pending(f[standing])]:
+        raise Unsafe("; ".join(against))
+    steps = tuple(release(f.host.name, f[standing], admin) for f in seen.hosts)
+    return Prepared(OFF, Book({}), tuple(one for one in steps if remaining(one, one.before)), (), (), notes)
 
 
 def _not_watched(book: Book, seen: Standing) -> list[str]:

@@ -1,4 +1,4 @@
-"""`galvan lb firewall learn|detect|protect|status`."""
+"""`galvan lb firewall learn|detect|protect|off|status`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from galvan.cli.output import Output
 from galvan.model import Impact, Unreadable
 from galvan.report import text
 from galvan.tips.load_balancer.statements.explain import explain
-from galvan.tips.load_balancer.statements.orders import DETECTING, PROTECTING
+from galvan.tips.load_balancer.statements.orders import DETECTING, OFF, PROTECTING
 
 
 def lb(words: argparse.Namespace, out: Output, desk: Desk) -> int:
@@ -70,16 +70,20 @@ def _learn(words: argparse.Namespace, out: Output, desk: Desk, path: Path) -> in
 
 
 def _hold(words: argparse.Namespace, out: Output, desk: Desk, path: Path) -> int:
-    mode = PROTECTING if words.what == "protect" else DETECTING
-    made = asyncio.run(protecting.prepare(desk, path, mode, DOORS, frozenset(words.accept_impact)))
+    if words.what == "off":
+        mode, prepared = OFF, protecting.prepare_off(desk, DOORS)
+    else:
+        mode = PROTECTING if words.what == "protect" else DETECTING
+        prepared = protecting.prepare(desk, path, mode, DOORS, frozenset(words.accept_impact))
+    made = asyncio.run(prepared)
     out.table(text.impact((*made.impact, *made.accepted)))
     for note in made.notes:
         out.line(f"attention: {note}")
     for one in made.steps:
         out.line(f"{one.host}: {one.title}")
-        for key in sorted(one.want):
-            if one.want[key] != one.before.get(key):
-                out.line(f"  {key}: {one.before.get(key, 'nothing')} → {one.want[key]}")
+        for key in sorted({*one.want, *one.before}):
+            if one.want.get(key) != one.before.get(key):
+                out.line(f"  {key}: {one.before.get(key, 'nothing')} → {one.want.get(key) or 'nothing'}")
     run = ""
     code = OK
     if not made.steps:
@@ -93,7 +97,7 @@ def _hold(words: argparse.Namespace, out: Output, desk: Desk, path: Path) -> int
         run = asyncio.run(protecting.carry_out(desk, made, out.event))
         out.line(
             "done"
-            if mode == PROTECTING
+            if mode != DETECTING
             else "detecting: nothing is refused; galvan lb firewall status lists what is unknown"
         )
     else:

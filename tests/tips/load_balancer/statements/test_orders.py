@@ -17,7 +17,7 @@ from galvan.model import BadInput, Stage, remaining
 from galvan.model.statements import Act, Book, Kind, Learnt, Name, On, Rule
 from galvan.tips.load_balancer.statements.orders import DETECTING, FIRST, LAST, PROTECTING, modes, told, wanted
 from galvan.tips.load_balancer.statements.proxysql import STANDING, Standing, standing
-from galvan.tips.load_balancer.statements.steps import cut_short, disagreements, drift, obstacles, state, step
+from galvan.tips.load_balancer.statements.steps import cut_short, disagreements, drift, obstacles, release, state, step
 
 READ = Learnt(
     Name("shop", "shop", "0x00000000000000AA"), "SELECT name FROM customers WHERE id = ?", Kind.READ, allow=True
@@ -74,6 +74,23 @@ def test_detecting_and_then_protecting_leaves_what_the_book_says() -> None:
     assert users == [("report", "OFF"), ("shop", "PROTECTING")], "who is in no row would be refused"
     rules = tables.rows("SELECT username, schemaname, digest FROM disk.mysql_firewall_whitelist_rules")
     assert rules == [("shop", "shop", READ.name.digest)]
+
+
+def test_what_was_held_to_is_let_go_and_others_rows_stay() -> None:
+    tables = Tables()
+    first = list(tables.db.iterdump())
+    for mode in (DETECTING, PROTECTING):
+        tables.run(step("lb1", BOOK, look(tables), mode, ADMIN).do[0])
+    off = release("lb1", look(tables), ADMIN)
+    assert remaining(off, off.before)
+    tables.run(off.do[0])
+    assert remaining(off, state(look(tables))) == {}
+    assert list(tables.db.iterdump()) == first, "nothing of it is left"
+    tables.run(off.undo[0])
+    assert modes(look(tables).runtime) == {"shop": PROTECTING, "report": "OFF"}
+    others = "INSERT INTO mysql_firewall_whitelist_users (active, username, client_address, mode, comment) VALUES (1, 'x', '', 'OFF', 'ours')"
+    tables.run(ADMIN.tell([others, "LOAD MYSQL FIREWALL TO RUNTIME", "SAVE MYSQL FIREWALL TO DISK"]))
+    assert "stays on" in release("lb1", look(tables), ADMIN).title
 
 
 def test_the_rules_stand_in_the_order_that_makes_blocks_hold() -> None:

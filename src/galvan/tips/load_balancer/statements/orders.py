@@ -44,6 +44,12 @@ def wanted(book: Book, standing: Standing, mode: str) -> Place:
     return Place(tuple(sorted(users)), tuple(sorted(allowed)), rows(book, standing, mode), "true")
 
 
+def released(standing: Standing) -> Place:
+    """Nothing of Galvan's, and the firewall off; it stays on where somebody has rows of his own in it."""
+    others = [user for user in standing.runtime.users if user.comment != MINE]
+    return Place(enabled=standing.runtime.enabled if others else "false")
+
+
 def rows(book: Book, standing: Standing, mode: str) -> tuple[Row, ...]:
     """Blocks first, then what is rewritten, then where it goes. While it detects nobody is to notice, so no rule is there yet."""
     order = (Act.BLOCK, Act.REWRITE, Act.REDIRECT) if mode == PROTECTING else ()

@@ -16,6 +16,7 @@ from galvan.tips.load_balancer.statements.orders import (
     PROTECTING,
     before,
     own,
+    released,
     told,
     wanted,
 )
@@ -54,16 +55,30 @@ def _print(rows: Iterable[object]) -> str:
 
 def step(host: str, book: Book, seen: Standing, mode: str, admin: Admin) -> Step:
     """Built from what was seen; the way back puts that there again. The book may be said twice."""
-    want = wanted(book, seen, mode)
-    read: Fact[State] = Fact(
-        "statements.proxysql.state", admin.ask(STANDING), lambda output: state(standing(output)), roles=BALANCERS
-    )
+    want, read = wanted(book, seen, mode), _read(admin)
     verb, stage = ("protects", Stage.PROTECT) if mode == PROTECTING else ("detects", Stage.DOOR)
     return Step(
         f"{TIP}.statements-{mode.lower()}@{host}", TIP, host, stage, read, state(seen), {**_short(want), "saved": "yes"},
         (admin.tell(told(want)),), (admin.tell(told(before(seen, want))),),
         f"the query firewall {verb}: {len(want.allowed)} statements of {len(book.accounts)} accounts may be said",
     )  # fmt: skip
+
+
+def release(host: str, seen: Standing, admin: Admin) -> Step:
+    """Whatever was held to is let go again: the way back from both modes, without the book."""
+    want, stands = released(seen), state(seen)
+    gone: State = dict.fromkeys(stands, None)
+    return Step(
+        f"{TIP}.statements-off@{host}", TIP, host, Stage.DOOR, _read(admin), stands, {**gone, **_short(want), "saved": "yes"},
+        (admin.tell(told(want)),), (admin.tell(told(before(seen, want))),),
+        "the query firewall holds nobody to anything: Galvan's rows go" + ("" if want.enabled == "false" else ", others' stay, and it stays on"),
+    )  # fmt: skip
+
+
+def _read(admin: Admin) -> Fact[State]:
+    return Fact(
+        "statements.proxysql.state", admin.ask(STANDING), lambda output: state(standing(output)), roles=BALANCERS
+    )
 
 
 def obstacles(book: Book, seen: Standing, mode: str) -> Iterator[str]:
@@ -75,7 +90,7 @@ def obstacles(book: Book, seen: Standing, mode: str) -> Iterator[str]:
         yield f"digests are made in another way than when the book was learnt ({', '.join(changed)}): learn again"
     for account in set(book.accounts) & set(seen.unread):
         yield f"{account} has fast_forward, so ProxySQL reads none of its statements: set it to 0 in mysql_users"
-    yield from _pending(seen)
+    yield from pending(seen)
     for row in seen.runtime.rules:
         if FIRST <= row.id <= LAST and not row.comment.startswith(f"{MINE}: "):
             yield f"rule {row.id} lies among Galvan's numbers ({FIRST} to {LAST}): give it one above {LAST}"
@@ -86,7 +101,7 @@ def obstacles(book: Book, seen: Standing, mode: str) -> Iterator[str]:
             yield f"{user.account} has a row of its own for the address {user.address} ({user.mode}), which outranks the book"
 
 
-def _pending(seen: Standing) -> Iterator[str]:
+def pending(seen: Standing) -> Iterator[str]:
     """What lies in memory and does not run would be loaded along."""
     tables = (
         ("mysql_firewall_whitelist_users", seen.memory.users, seen.runtime.users),
