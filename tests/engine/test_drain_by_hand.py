@@ -91,6 +91,6 @@ def test_each_kind_is_told_in_its_own_way() -> None:
     }
     assert "set server 10/db1:3306 state drain" in told["haproxy"][0]
     assert "OFFLINE_SOFT" in told["proxysql"][0]
-    assert "set server db1:3306 drain" in told["maxscale"][0]
-    assert "clear server db1:3306 drain" in told["maxscale"][1]
+    assert "set server db1:3306 maintenance" in told["maxscale"][0]
+    assert "clear server db1:3306 maintenance" in told["maxscale"][1]
     assert len({text for texts in told.values() for text in texts}) == 6

@@ -76,23 +76,28 @@ MAXSCALE: Fact[tuple[Server, ...]] = Fact(
 _REPLAY = "/var/lib/galvan/maxscale-replay"
 _TURNED = ("transaction_replay", "delayed_retry", "master_reconnection", "master_failure_mode")
 """The last three are switched by the first, and stay so when it is switched off again (seen, 23.08.6)."""
-_DRAIN = r"""said() { mx api get "services/$1" "data.attributes.parameters.$2" | tr -d '"'; }
+_DRAIN = r"""said() { mx api get "$1" "data.attributes.parameters.$2" 2>/dev/null | tr -d '"'; }
 kept=$(rest persistdir); kept=${kept:-/var/lib/maxscale/maxscale.cnf.d}
-case $(mx list servers --tsv | awk -F '	' -v s={{server}} '$1 == s {print $5}') in
-  *Master*|*Write*) ;;
-  *) mx set server {{server}} drain 2>/dev/null || mx set server {{server}} maintenance; exit 0 ;;
-esac
 mkdir -p -m 700 {{home}}
-for s in $(mx list services --tsv | awk -F '	' '$2 == "readwritesplit" {print $1}'); do
-  [ ! -e "{{home}}/$s.service" ] && [ "$(said "$s" transaction_replay)" = false ] || continue
-  { [ -e "$kept/$s.cnf" ] && echo kept || echo new; for p in {{turned}}; do echo "$p $(said "$s" $p)"; done; } >"{{home}}/$s.part"
+for m in $(mx list monitors --tsv | cut -f1); do
+  [ "$(said "monitors/$m" disable_master_failback)" = false ] || continue
+  { [ -e "$kept/$m.cnf" ] && echo kept || echo new; echo 'disable_master_failback false'; } >"{{home}}/$m.monitor"
+  mx alter monitor "$m" disable_master_failback true
+done
+case $(mx list servers --tsv | awk -F '\t' -v s={{server}} '$1 == s {print $5}') in
+  *Master*|*Write*) ;;
+  *) mx set server {{server}} maintenance; exit 0 ;;
+esac
+for s in $(mx list services --tsv | awk -F '\t' '$2 == "readwritesplit" {print $1}'); do
+  [ ! -e "{{home}}/$s.service" ] && [ "$(said "services/$s" transaction_replay)" = false ] || continue
+  { [ -e "$kept/$s.cnf" ] && echo kept || echo new; for p in {{turned}}; do echo "$p $(said "services/$s" $p)"; done; } >"{{home}}/$s.part"
   mv "{{home}}/$s.part" "{{home}}/$s.service"
   mx alter service "$s" transaction_replay true
 done
 last=$(mx list sessions --tsv | cut -f1 | sort -n | tail -n 1)
-n=0
-while [ "$(mx list sessions --tsv | awk -F '	' -v last="${last:-0}" '$1 + 0 > 0 && $1 + 0 <= last + 0' | wc -l)" -gt 0 ] && [ $n -lt 45 ]; do
-  n=$((n + 1)); sleep 1
+end=$(($(date +%s) + 45))
+while [ "$(mx list sessions --tsv | awk -F '\t' -v last="${last:-0}" '$1 + 0 > 0 && $1 + 0 <= last + 0' | wc -l)" -gt 0 ] && [ $(date +%s) -lt $end ]; do
+  sleep 1
 done
 mx set server {{server}} maintenance
 """
