@@ -269,6 +269,7 @@ def test_a_shut_script_stays_shut_over_an_upgrade_where_there_is_no_dpkg(transfe
     transfers.govern("{sst: {method: mariabackup, also: [mysqldump]}}")
     assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
     before = lab.execute("db2", f"stat -c '%a %U' {real}; sha256sum {real}")
+    assert before.startswith("755"), "a method that is asked for later is opened again"
     lab.execute("db2", hidden)
     try:
         transfers.govern("{sst: {method: mariabackup}}")

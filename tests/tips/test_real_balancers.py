@@ -96,6 +96,12 @@ def test_what_a_maxscale_shows_before_and_after() -> None:
         "Door",
         "Front",
     }
-    assert {section.name for section in config_of(after).sections if section.runtime} == {"db1", "db2", "db3", "Front"}
+    assert {section.name for section in config_of(after).sections if section.runtime} == {
+        "db1",
+        "db2",
+        "db3",
+        "Front",
+        "Cluster",
+    }
     assert after[DOOR]["objects"] == "galvan-listener galvan-service"
     assert (before[DOOR]["default_login"], after[DOOR]["default_login"]) == ("yes", "no")

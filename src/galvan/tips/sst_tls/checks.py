@@ -156,8 +156,8 @@ def tools(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     fails when it is needed, or in older versions goes on in clear text."""
     name = chosen(facts, snapshot)
     missing = [*lacking(facts, name)]
-    if (script := facts[SCRIPTS].get(name)) and not script.runs:
-        missing.append(f"the server's user may not run {script.path}")
+    asked = [facts[SCRIPTS].get(each) for each in sorted({name, *snapshot.cluster.policy.sst.also})]
+    missing += [f"the server's user may not run {script.path}" for script in asked if script and not script.runs]
     return holds(not missing, "; ".join(missing) or "all there", "socat with OpenSSL, or rsync and stunnel")
 
 
