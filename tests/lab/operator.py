@@ -112,3 +112,33 @@ def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 def synced() -> bool:
     return all(h.state == "Synced" and h.primary for h in lab.status() if h.role == "database")
+
+
+def all_rest(who: Operator, door: str = "lb1") -> None:
+    """Each member in turn is drained, restarted and taken back under eight writers, and no transaction fails."""
+    began = time.time()
+    lab.start_load(writers=8, door=door)
+    try:
+        for host in lab.current().databases:
+            for verb in ("drain", "restart", "undrain"):
+                done = who.run("node", verb, host.name)
+                assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        report = lab.stop_load()
+    assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
+    assert restarts(began) == {host.name: 1 for host in lab.current().databases}
+
+
+def a_writer_dies(writer: Callable[[], str], door: str = "lb1") -> None:
+    """The member that takes the writes is killed: another takes them, and nothing that was acknowledged is lost."""
+    lab.start_load(writers=8, door=door)
+    time.sleep(2)
+    at = writer()
+    lab.execute(at, "kill -9 $(pgrep -o mariadbd)")
+    wait(lambda: writer() not in ("", at) or synced(), 60)
+    time.sleep(3)
+    during = lab.load_status()
+    wait(synced)
+    report = lab.stop_load()
+    assert (report.lost, report.unexpected, report.equal) == (0, 0, True), report
+    assert report.acknowledged > during["acknowledged"], "the writers went on"

@@ -9,7 +9,7 @@ import pytest
 
 from galvan import lab
 
-from .operator import Operator, restarts, synced, wait
+from .operator import Operator, a_writer_dies, all_rest, restarts, wait
 
 pytestmark = pytest.mark.lab
 SHOWN = """
@@ -106,15 +106,7 @@ def test_it_is_laid_while_applications_write(balanced: Operator, before: dict[st
 
 
 def test_each_member_rests_and_no_transaction_fails(balanced: Operator) -> None:
-    began = time.time()
-    lab.start_load(writers=8)
-    for host in ("db1", "db2", "db3"):
-        for verb in ("drain", "restart", "undrain"):
-            done = balanced.run("node", verb, host)
-            assert done.returncode == 0, done.stdout + done.stderr
-    report = lab.stop_load()
-    assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
-    assert restarts(began) == {"db1": 1, "db2": 1, "db3": 1}
+    all_rest(balanced)
     assert {status for (status,) in stat("status")} == {"UP"}
 
 
@@ -147,17 +139,7 @@ def test_a_crowd_waits_at_the_door_or_is_turned_away(balanced: Operator) -> None
 
 
 def test_a_member_that_dies_is_left_and_nothing_acknowledged_is_lost(balanced: Operator) -> None:
-    lab.start_load(writers=8)
-    time.sleep(2)
-    writer = writes_to()
-    lab.execute(writer, "kill -9 $(pgrep -o mariadbd)")
-    wait(lambda: writes_to() != writer or synced(), 60)
-    time.sleep(3)
-    during = lab.load_status()
-    wait(synced)
-    report = lab.stop_load()
-    assert (report.lost, report.unexpected, report.equal) == (0, 0, True), report
-    assert report.acknowledged > during["acknowledged"], "the writers went on"
+    a_writer_dies(writes_to)
 
 
 def test_a_flood_of_questions_gets_right_answers(balanced: Operator) -> None:

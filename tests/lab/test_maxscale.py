@@ -10,7 +10,7 @@ import pytest
 
 from galvan import lab
 
-from .operator import Operator, restarts, synced, wait
+from .operator import Operator, a_writer_dies, all_rest, restarts
 
 pytestmark = [
     pytest.mark.lab,
@@ -41,6 +41,11 @@ def before(balanced: Operator) -> str:
 
 def ctl(words: str) -> str:
     return lab.execute("lb1", f"{CTL} {words} --tsv 2>&1 || true").strip()
+
+
+def writer() -> str:
+    """By name, who takes the writes now."""
+    return next((row.split("\t")[0] for row in ctl("list servers").splitlines() if "Master" in row), "")
 
 
 def test_it_stands_as_its_manual_begins(balanced: Operator, before: str) -> None:
@@ -103,34 +108,11 @@ def test_nobody_gets_in_by_the_old_ways(balanced: Operator) -> None:
 
 
 def test_each_member_rests_and_no_transaction_fails(balanced: Operator) -> None:
-    began = time.time()
-    lab.start_load(writers=8, door=DOOR)
-    try:
-        for host in ("db1", "db2", "db3"):
-            for verb in ("drain", "restart", "undrain"):
-                done = balanced.run("node", verb, host)
-                assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        report = lab.stop_load()
-    assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
-    assert restarts(began) == {"db1": 1, "db2": 1, "db3": 1}
+    all_rest(balanced, DOOR)
 
 
 def test_a_writer_that_dies_is_left_and_nothing_acknowledged_is_lost(balanced: Operator) -> None:
-    lab.start_load(writers=8, door=DOOR)
-    time.sleep(2)
-    at = next(row.split("\t")[0] for row in ctl("list servers").splitlines() if "Master" in row)
-    lab.execute(at, "kill -9 $(pgrep -o mariadbd)")
-    wait(
-        lambda: any("Master" in row and not row.startswith(at) for row in ctl("list servers").splitlines()) or synced(),
-        60,
-    )
-    time.sleep(3)
-    during = lab.load_status()
-    wait(synced)
-    report = lab.stop_load()
-    assert (report.lost, report.unexpected, report.equal) == (0, 0, True), report
-    assert report.acknowledged > during["acknowledged"], "the writers went on"
+    a_writer_dies(writer, DOOR)
 
 
 def test_the_way_back_leaves_everything_as_it_was(balanced: Operator, before: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from galvan import lab
 
-from .operator import Operator, restarts, synced, wait
+from .operator import Operator, a_writer_dies, all_rest, restarts, wait
 
 pytestmark = [
     pytest.mark.lab,
@@ -155,17 +155,7 @@ def test_it_lasts_over_a_restart_of_the_balancer(balanced: Operator) -> None:
 
 
 def test_each_member_rests_and_no_transaction_fails(balanced: Operator) -> None:
-    began = time.time()
-    lab.start_load(writers=8)
-    try:
-        for host in ("db1", "db2", "db3"):
-            for verb in ("drain", "restart", "undrain"):
-                done = balanced.run("node", verb, host)
-                assert done.returncode == 0, done.stdout + done.stderr
-    finally:
-        report = lab.stop_load()
-    assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
-    assert restarts(began) == {"db1": 1, "db2": 1, "db3": 1}
+    all_rest(balanced)
     wait(serving, 30)
 
 
@@ -195,17 +185,7 @@ def test_a_crowd_waits_at_the_door_or_is_turned_away(balanced: Operator) -> None
 
 
 def test_a_member_that_dies_is_left_and_nothing_acknowledged_is_lost(balanced: Operator) -> None:
-    lab.start_load(writers=8)
-    time.sleep(2)
-    at = writer()
-    lab.execute(at, "kill -9 $(pgrep -o mariadbd)")
-    wait(lambda: writer() not in ("", at) or synced(), 60)
-    time.sleep(3)
-    during = lab.load_status()
-    wait(synced)
-    report = lab.stop_load()
-    assert (report.lost, report.unexpected, report.equal) == (0, 0, True), report
-    assert report.acknowledged > during["acknowledged"], "the writers went on"
+    a_writer_dies(writer)
     wait(serving, 30)
 
 
