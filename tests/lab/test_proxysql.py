@@ -101,17 +101,17 @@ def test_it_stands_as_its_manual_begins(balanced: Operator, before: str) -> None
 
 
 def test_it_is_made_safe_while_applications_write(balanced: Operator, before: str) -> None:
-    """Three times the same command: members offer TLS and the door shows a certificate; ProxySQL goes on over TLS; applications
-    go over. Then whom ProxySQL cannot tell of is taken by name."""
+    """The same command, said again: members offer TLS and the door shows a certificate; ProxySQL goes on over TLS; applications go over, once
+    no session from before is left. Then whom ProxySQL cannot tell of is taken by name."""
     began, ended = time.time(), []
     lab.start_load(writers=8)
     try:
-        for _ in range(3):
+        while len(ended) < 6 and balanced.json("audit")["rungs"]["client_tls"] != "enforced":
             ended.append(balanced.json("apply", "--auto-approve", "--watch", "5", code=(0, 5))["status"])
         accepted = balanced.json("apply", "--auto-approve", "--watch", "5", "--accept-impact", "app")
     finally:
         report = lab.stop_load()
-    assert (ended, accepted["status"]) == (["watching"] * 3, "done")
+    assert (set(ended), accepted["status"]) == ({"watching"}, "done")
     assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
     assert report.logins_tls > 0, "the writers came over TLS at last"
     assert restarts(began) == {"db1": 1, "db2": 1, "db3": 1}
