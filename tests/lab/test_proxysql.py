@@ -103,7 +103,8 @@ def test_it_stands_as_its_manual_begins(balanced: Operator, before: str) -> None
 def test_it_is_made_safe_while_applications_write(balanced: Operator, before: str) -> None:
     """The same command, said again: members offer TLS and the door shows a certificate; ProxySQL goes on over TLS; applications go over, once
     no session from before is left. Then whom ProxySQL cannot tell of is taken by name."""
-    began, ended = time.time(), []
+    began = time.time()
+    ended: list[str] = []
     lab.start_load(writers=8)
     try:
         while len(ended) < 6 and balanced.json("audit")["rungs"]["client_tls"] != "enforced":
