@@ -21,9 +21,10 @@ pytestmark = [
 GROUND = {"balancer": "maxscale"}
 OLD, DOOR = "lb1", "lb1:3310"
 KEPT = """
-find /etc/maxscale.cnf /etc/maxscale.cnf.d /var/lib/maxscale/maxscale.cnf.d -printf '%p %m %u:%g\\n' | sort
+find /etc/maxscale.cnf /etc/maxscale.cnf.d /var/lib/maxscale/maxscale.cnf.d -type f -printf '%p %m %u:%g\\n' | sort
 find /etc/maxscale.cnf /etc/maxscale.cnf.d /var/lib/maxscale/maxscale.cnf.d -type f | sort | xargs sha256sum
 """
+"""Files: a directory of MaxScale's that Galvan made, and left empty, stays."""
 CTL = "[ ! -r /etc/galvan/maxscale/maxctrl.cnf ] || o='-c /etc/galvan/maxscale/maxctrl.cnf'; grep -q '^admin_ssl_key' /etc/maxscale.cnf && o=\"$o -s -n=false\"; maxctrl $o "
 
 
