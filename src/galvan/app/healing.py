@@ -16,7 +16,6 @@ from galvan.cluster.transfer import spoken
 from galvan.engine.gates import synced
 from galvan.engine.gather import gather
 from galvan.model import (
-    BadInput,
     GalvanError,
     Host,
     HostFacts,
@@ -40,13 +39,11 @@ LIMIT = 3600
 STILL = "systemctl stop {{unit}}; systemctl reset-failed {{unit}} 2>/dev/null; ! systemctl is-active -q {{unit}}"
 
 
-async def heal(desk: Desk, name: str, told: Callable[[str, str], None]) -> None:
-    """Raises BadInput for a host that is none; Unsafe where another member is not well, where this one runs, or where it does
+async def heal(desk: Desk, host: Host, told: Callable[[str, str], None]) -> None:
+    """Raises Unsafe where another member is not well, where this one runs, or where it does
     not differ (nothing was changed then); NotHealed where it does not come back (the lines stay: with
     others it never could)."""
-    host = next((h for h in desk.cluster.having(Role.DATABASE) if h.name == name), None)
-    if host is None:
-        raise BadInput(f"galvan.yaml names no database host {name}")
+    name = host.name
     async with hands(desk, new_run(), desk.authorities(), (FIT,)) as ssh:
         snapshot = await gather(desk.cluster, FACTS, ssh)
         mine, others = snapshot.of(name), [f for f in snapshot.having(Role.DATABASE) if f.host != host]

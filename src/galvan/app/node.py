@@ -20,15 +20,15 @@ from galvan.model import BadInput, Disruption, Host, Restart, Role, Stage, Step
 
 
 async def node(desk: Desk, what: str, name: str, told: Callable[[str, str], None]) -> None:
-    if what == "heal":
-        from galvan.app.healing import heal
-
-        await heal(desk, name, told)
-        return
     allowed = MEMBERS if what == "restart" else (Role.DATABASE,)
     host = next((h for h in desk.cluster.having(*allowed) if h.name == name), None)
     if host is None:
         raise BadInput(f"galvan.yaml names no {' or '.join(allowed)} host {name}")
+    if what == "heal":
+        from galvan.app.healing import heal
+
+        await heal(desk, host, told)
+        return
     async with hands(desk, new_run(), desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
         if what == "drain":

@@ -46,7 +46,7 @@ class Choreography:
             return
         doors = await self._doors(host, remote)
         if not doors:
-            left = await self._sessions(host, remote) if stops else ()
+            left = await self._sessions(host, remote, await self._askers(remote)) if stops else ()
             if left:
                 say(f"no balancer knows {host.name}: {len(left)} client sessions will see a reconnect ({_named(left)})")
             return
@@ -72,7 +72,8 @@ class Choreography:
         await self.welcome(host, remote)
 
     async def _empty(self, host: Host, remote: Remote, say: Callable[[str], None]) -> None:
-        left = await self._sessions(host, remote)
+        own = await self._askers(remote)
+        left = await self._sessions(host, remote, own)
         for _ in range(int(self.recycle / self.poll)):
             if not left:
                 return
@@ -81,7 +82,7 @@ class Choreography:
                     with suppress(NotHealed):  # it may have left by itself since
                         await remote.act(host, Sql(f"KILL CONNECTION {session.id}"), "drain")
             await asyncio.sleep(self.poll)
-            left = await self._sessions(host, remote)
+            left = await self._sessions(host, remote, own)
         if left:
             say(f"{len(left)} sessions did not let go within {self.recycle:.0f} s and are cut: {_named(left)}")
 
@@ -116,12 +117,20 @@ class Choreography:
             if server.address in mine
         ]
 
-    async def _sessions(self, host: Host, remote: Remote) -> tuple[Session, ...]:
-        """Of applications: what a balancer keeps open to ask after members is nobody's work."""
-        asking = [b for b in self.cluster.having(Role.LOAD_BALANCER) if not is_haproxy(b)]
-        facts = await gather(replace(self.cluster, hosts=(host, *asking)), [SESSIONS, ASKERS], remote)
-        own = {(user, at) for b in asking for user in facts.of(b.name)[ASKERS] for at in (b.address, b.name, *b.names)}
-        return tuple(s for s in of_clients(facts.of(host.name)) if (s.user, s.client) not in own)
+    async def _askers(self, remote: Remote) -> frozenset[tuple[str, str]]:
+        """User and address of what a balancer keeps open to ask after members: nobody's work."""
+        asking = tuple(b for b in self.cluster.having(Role.LOAD_BALANCER) if not is_haproxy(b))
+        if not asking:
+            return frozenset()
+        facts = await gather(replace(self.cluster, hosts=asking), [ASKERS], remote)
+        return frozenset(
+            (user, at) for b in asking for user in facts.of(b.name)[ASKERS] for at in (b.address, b.name, *b.names)
+        )
+
+    async def _sessions(self, host: Host, remote: Remote, own: frozenset[tuple[str, str]]) -> tuple[Session, ...]:
+        """Of applications; `own`: the balancers' own."""
+        facts = (await gather(replace(self.cluster, hosts=(host,)), [SESSIONS], remote)).of(host.name)
+        return tuple(session for session in of_clients(facts) if (session.user, session.client) not in own)
 
 
 def of_clients(facts: HostFacts) -> tuple[Session, ...]:

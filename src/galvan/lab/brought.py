@@ -154,7 +154,6 @@ def start(lab: Lab, host: Host) -> None:
 
 
 def _place(host: Host, brought: Path) -> None:
-    archive = brought.read_bytes()
     if not tarfile.is_tarfile(brought):
         podman(
             "cp",
@@ -170,7 +169,7 @@ def _place(host: Host, brought: Path) -> None:
         "-",
         f"{container(host.name)}:/",
         what=f"{host.name}: {brought} was not unpacked",
-        stdin=archive,
+        stdin=brought.read_bytes(),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from galvan.cluster.identity import answers_to, server_port
 from galvan.model import Blind, HostFacts
-from galvan.tips.load_balancer.maxscale.checks import lacking
+from galvan.tips.load_balancer.maxscale.checks import lacking, unlimited
 from galvan.tips.load_balancer.maxscale.facts import OWN, Config, Section, config_of
 from galvan.tips.load_balancer.maxscale.render import Door, Member, to_members
 
@@ -45,9 +45,6 @@ def reached(facts: HostFacts, door: Door) -> Iterator[tuple[Section, tuple[tuple
     for member in door.members:
         server = config.named(member.called) if member.called else None
         if server and lacking(config, server, door.min_tls):
-            limit = (
-                [("max_routing_connections", str(door.connections))]
-                if door.connections and server.get("max_routing_connections", "0") in ("", "0")
-                else []
-            )
+            caps = door.connections and unlimited(server, "max_routing_connections")
+            limit = [("max_routing_connections", str(door.connections))] if caps else []
             yield server, (*to_members(door), *limit)

@@ -167,15 +167,15 @@ def limits(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     found = [
         f"{each.name}: no max_routing_connections"
         for each in config.of_type("server")
-        if _none(each, "max_routing_connections")
+        if unlimited(each, "max_routing_connections")
     ]
-    found += [f"{each.name}: no max_connections" for each in used(config) if _none(each, "max_connections")]
+    found += [f"{each.name}: no max_connections" for each in used(config) if unlimited(each, "max_connections")]
     return _judged(
         found, "servers and services have limits", "max_routing_connections of servers, max_connections of services"
     )
 
 
-def _none(section: Section, name: str) -> bool:
+def unlimited(section: Section, name: str) -> bool:
     return section.get(name, "0") in ("", "0")
 
 

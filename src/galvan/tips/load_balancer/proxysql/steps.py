@@ -99,10 +99,8 @@ def encrypt(
     want = {**sql.wanted_servers(members, limit, True), **sql.wanted_trust(members, files, own_table)}
     rows = [Rows("mysql_servers", "hostgroup_id", _numbers(groups))]
     told: tuple[str, ...] = (*settled(groups.writer), *sql.servers(groups, members, limit, True))
-    again = (
-        *settled(groups.writer),
-        sql.SERVERS[0],
-    )  # the monitor heeds use_ssl at the load after the one that brought it
+    # the monitor heeds use_ssl at the load after the one that brought it
+    again = (*settled(groups.writer), sql.SERVERS[0])
     if own_table:
         rows.append(Rows("mysql_servers_ssl_params", "hostname", tuple(member.address for member in members)))
         last: tuple[str, ...] = sql.SERVERS
