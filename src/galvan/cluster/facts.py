@@ -188,6 +188,15 @@ SST_CONFIG: Fact[State] = Fact(
     ),
     optionfile.printed,
 )
+BACKUP_CONFIG: Fact[State] = Fact(
+    "host.backup_config",
+    Shell(
+        "for g in mariabackup xtrabackup; do my_print_defaults $g 2>/dev/null | grep '=.'; done"
+        " | sed 's/^--\\([a-z_-]*\\(auth\\|key\\|password\\)\\)=[^/].*/--\\1=(hidden)/I'"
+    ),
+    optionfile.printed,
+)
+"""What mariabackup's transfer script reads after `[sst]`; `[xtrabackup]` before `[mariabackup]`, and an empty value is none."""
 PLATFORM: Fact[State] = Fact(
     "host.platform",
     Shell(
@@ -280,5 +289,7 @@ OWN_CONFIG: Fact[dict[optionfile.Key, optionfile.Entry]] = Fact(
     optionfile.parse,
 )
 GATE = (VARIABLES, STATUS, MOMENT, LINKS)
-HOUSE = (VARIABLES, STATUS, CONFIG, SST_CONFIG, PLATFORM, INSTALL, READING, MOMENT, LINKS, OWN_FILES, OWN_CONFIG)
+HOUSE = (
+    VARIABLES, STATUS, CONFIG, SST_CONFIG, BACKUP_CONFIG, PLATFORM, INSTALL, READING, MOMENT, LINKS, OWN_FILES, OWN_CONFIG,
+)  # fmt: skip
 """What `cluster.settle` and the gates need whatever the tips ask for."""

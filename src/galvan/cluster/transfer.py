@@ -1,7 +1,8 @@
 """State transfers (SST): which method, and how the next one would travel, by what the transfer scripts will read.
 
-The scripts look in several groups of the option files, first non-empty value wins: `[mysqld]` before `[sst]`, but for
-tca, tcert and tkey, which they look for in `[sst]` alone (MariaDB's wsrep_sst_common, parse_cnf).
+The scripts look in several groups of the option files, first non-empty value wins: `[mysqld]` before `[sst]`, and mariabackup's then in
+`[xtrabackup]` and `[mariabackup]`; but tca, tcert and tkey they look for in `[sst]` alone. `ssl-server-cert` and its like are
+the joiner's and come before all of those, `ssl-client-cert` the donor's (MariaDB's wsrep_sst_common, check_server_ssl_config).
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from galvan.cluster.facts import CONFIG, SST_CONFIG, VARIABLES
+from galvan.cluster.dialects import Dialect, dialect
+from galvan.cluster.facts import BACKUP_CONFIG, CONFIG, SST_CONFIG, VARIABLES
+from galvan.cluster.health import series, text
 from galvan.model import HostFacts, Setting, Shell, Stage, State, Unreadable
 
 BACKUP = ("mariabackup", "xtrabackup-v2", "xtrabackup")
 RSYNC = ("rsync", "rsync_wan")
 OURS = "secure_rsync"
 """The method whose script is Galvan's own."""
+FIXED = {(10, 6): 28, (10, 11): 19, (11, 4): 13, (11, 8): 9, (12, 3): 3}
+"""The first version of each series whose scripts end where TLS was asked for and cannot be had (MDEV-28233)."""
+_ROLES = tuple(f"ssl_{role}_{part}" for role in ("server", "client") for part in ("ca", "capath", "cert", "key"))
 _SPEAKS = ("ssl_mode", "encrypt", "tca", "tcert", "tkey", "ssl_ca", "ssl_cert")
 
 
@@ -29,17 +35,33 @@ QUIET = Shell(
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """What one end of a transfer shows and whom it believes: paths, empty where none is named."""
+
+    ca: str
+    certificate: str
+    key: str
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.certificate and self.key)
+
+
+@dataclass(frozen=True, slots=True)
 class Spoken:
     """How a host's scripts would carry the next transfer. `encrypt` and `mode` as the option files have them (0 and empty
-    where they have not);"""
+    where they have not); `ends`: as the joiner, as the donor."""
 
     method: str
     encrypt: int
     mode: str
-    ca: str
-    certificate: str
-    key: str
+    ends: tuple[Pair, Pair]
     sockopt: str = ""
+
+    @property
+    def ca(self) -> str:
+        """Whom both ends believe; empty where one of them believes anybody."""
+        return self.ends[0].ca if all(end.ca for end in self.ends) else ""
 
     @property
     def encrypted(self) -> bool:
@@ -74,7 +96,20 @@ class Spoken:
 
     @property
     def _holds(self) -> bool:
-        return bool(self.certificate and self.key)
+        return all(end.whole for end in self.ends)
+
+
+def falls_back(version: str) -> bool:
+    """Do the scripts of this MariaDB go on in clear text where stunnel or the certificate is missing?
+
+    >>> falls_back("10.11.18-MariaDB"), falls_back("10.11.19-MariaDB-0+deb12u1"), falls_back("11.2.5"), falls_back("12.4.0")
+    (True, False, True, False)
+    """
+    bare = version.split("-", 1)[0]
+    train, patch = series(bare), [*bare.split("."), "0", "0"][2]
+    if train in FIXED:
+        return not patch.isdigit() or int(patch) < FIXED[train]
+    return train < max(FIXED)
 
 
 def method(facts: HostFacts) -> str:
@@ -88,18 +123,50 @@ def method(facts: HostFacts) -> str:
 
 def spoken(facts: HostFacts) -> Spoken:
     """Raises Unreadable where `encrypt` is no number: the script would end there."""
-    server, section = facts[CONFIG], facts[SST_CONFIG]
-    own = {name: str(section.get(name) or "") for name in ("tca", "tcapath", "tcert", "tkey")}
-    if any(own.values()):
-        ca, certificate, key = own["tca"] or own["tcapath"], own["tcert"], own["tkey"]
-    else:
-        ca = _first("ssl_ca", server, section) or _first("ssl_capath", server, section)
-        certificate, key = _first("ssl_cert", server, section), _first("ssl_key", server, section)
-    encrypt = _first("encrypt", server, section) or "0"
+    groups = read(facts)
+    encrypt = _first("encrypt", *groups) or "0"
     if not encrypt.isdigit():
         raise Unreadable(f"encrypt={encrypt} in the option files is no number, so no transfer would begin")
-    mode = _first("ssl_mode", server, section).upper()
-    return Spoken(method(facts), int(encrypt), mode, ca, certificate, key, str(section.get("sockopt") or ""))
+    mode, sockopt = _first("ssl_mode", *groups).upper(), str(facts[SST_CONFIG].get("sockopt") or "")
+    return Spoken(method(facts), int(encrypt), mode, _ends(facts, groups), sockopt)
+
+
+def read(facts: HostFacts) -> tuple[State, ...]:
+    """The groups of the option files that the method's script reads, in its order."""
+    own = facts[CONFIG], facts[SST_CONFIG]
+    return (*own, facts[BACKUP_CONFIG]) if method(facts) in BACKUP else own
+
+
+def by_role(facts: HostFacts) -> list[str]:
+    """The options that are set for one end of a transfer alone, where this host's script heeds them."""
+    if method(facts) == OURS or _older(facts):
+        return []
+    return [name for name in _ROLES if _first(name, *read(facts))]
+
+
+def _older(facts: HostFacts) -> bool:
+    """Scripts that know no certificate for each role (MDEV-23744 came with the releases of `FIXED`)."""
+    try:
+        seen = facts[VARIABLES]
+    except Unreadable:  # a member that does not run has files all the same
+        return False
+    return dialect(seen) is not Dialect.MARIADB or falls_back(text(seen, "version"))
+
+
+def _ends(facts: HostFacts, groups: tuple[State, ...]) -> tuple[Pair, Pair]:
+    section, heeded = facts[SST_CONFIG], by_role(facts)
+
+    def pair(prefix: str) -> Pair:
+        ca = _first(f"{prefix}ca", *groups) or _first(f"{prefix}capath", *groups)
+        return Pair(ca, _first(f"{prefix}cert", *groups), _first(f"{prefix}key", *groups))
+
+    both = Pair(_first("tca", section) or _first("tcapath", section), _first("tcert", section), _first("tkey", section))
+    both = both if both != Pair("", "", "") else pair("ssl_")
+    if not heeded:
+        return both, both
+    own = pair("ssl_server_"), pair("ssl_client_")
+    joiner, donor = (Pair(o.ca or both.ca, o.certificate or both.certificate, o.key or both.key) for o in own)
+    return joiner, donor
 
 
 def _first(name: str, *groups: State) -> str:
@@ -112,7 +179,6 @@ def pin(facts: HostFacts, tip: str) -> Iterator[Setting]:
     Without it MariaDB's rsync method would turn to TLS on the hosts that have the certificate and on no other, and
     even an incremental transfer would fail between them. The scripts read it live, so nothing restarts for it.
     """
-    config = facts[SST_CONFIG]
-    if not any(config.get(name) for name in _SPEAKS):
+    if not any(group.get(name) for group in read(facts)[1:] for name in _SPEAKS):
         reason = "state transfers stay as they are until the tip sst_tls moves all hosts at once"
         yield Setting(facts.host.name, "sst", "ssl-mode", "DISABLED", Stage.PREPARE, tip, reason)

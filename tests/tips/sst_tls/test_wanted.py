@@ -6,7 +6,8 @@ import pytest
 
 from galvan.cluster import optionfile
 from galvan.cluster.dialects import Dialect
-from galvan.tips.sst_tls.wanted import falls_back, section
+from galvan.cluster.transfer import falls_back
+from galvan.tips.sst_tls.wanted import section
 
 PLACE = {
     "ca": "/etc/mysql/galvan/cluster/ca.pem",

@@ -255,7 +255,7 @@ PRINTERS: Mapping[str, Printer] = {
     "client_tls.clients": _clients,
     "client_tls.logins": _logins,
     "host.config": _defaults(*options.SERVER),
-    "host.sst_config": _defaults("sst"),
+    "host.sst_config": _defaults("sst"), "host.backup_config": _defaults("mariabackup", "xtrabackup"),
     "host.platform": _platform,
     "host.install": _platform,
     "host.reading": _reading,

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import CONFIG, VARIABLES
 from galvan.cluster.health import series, text
-from galvan.cluster.transfer import BACKUP, OURS, RSYNC, Spoken, method, spoken
+from galvan.cluster.transfer import BACKUP, OURS, RSYNC, Pair, Spoken, falls_back, method, spoken
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Unreadable, check, holds, not_here
 from galvan.tips.sst_tls.facts import FIT, SCRIPTS, TOOLS, Script
-from galvan.tips.sst_tls.wanted import falls_back
 
 GOOD = ("mariabackup", "xtrabackup-v2", "clone", OURS)
 STALLS = {
@@ -207,24 +206,28 @@ def no_silent_fallback(facts: HostFacts, snapshot: Snapshot) -> Judgement:
 def material_fits(facts: HostFacts, snapshot: Snapshot) -> Judgement:
     """The script makes these checks when a member needs its data, and ends there: readable for the server's user, the key is
     the certificate's, the authority accepts it. A transfer is no moment to find that out."""
-    if (seen := carried(facts)) is None or not (seen.encrypted and seen.certificate):
+    if (seen := carried(facts)) is None or not (seen.encrypted and any(end.certificate for end in seen.ends)):
         return not_here("no transfer reads a certificate")
-    wrong = [*unfit(facts)]
-    return holds(
-        not wrong, "; ".join(wrong) or f"{seen.certificate} fits", "readable, one pair, accepted by its authority"
-    )
+    wrong, fit = [*unfit(facts)], " and ".join(dict.fromkeys(end.certificate for end in seen.ends))
+    return holds(not wrong, "; ".join(wrong) or f"{fit} fits", "readable, one pair, accepted by its authority")
 
 
 def unfit(facts: HostFacts) -> Iterator[str]:
-    fit = facts[FIT]
+    """As the joiner, which is the server of the connection, and as the donor."""
+    ends = zip(spoken(facts).ends, ("sslserver", "sslclient"), strict=True)
+    yield from dict.fromkeys(wrong for end, purpose in ends for wrong in _wrong(end, purpose, facts))
+
+
+def _wrong(end: Pair, purpose: str, facts: HostFacts) -> Iterator[str]:
+    if (fit := facts[FIT].get(end)) is None:
+        raise Unreadable(f"{end.certificate} of {facts.host.name} was not looked at")
     if fit.get("readable") != "yes":
-        yield f"{fit.get('cert')} or {fit.get('key')} cannot be read by the server's user"
+        yield f"{end.certificate} or {end.key} cannot be read by the server's user"
         return
     if fit.get("fits") != "yes":
-        yield f"{fit.get('key')} is not the key of {fit.get('cert')}"
-    for end in ("sslserver", "sslclient"):
-        if fit.get("ca") and fit.get(end) != "yes":
-            yield f"{fit.get('ca')} does not accept it as {end}: {fit.get(end)}"
+        yield f"{end.key} is not the key of {end.certificate}"
+    if end.ca and fit.get(purpose) != "yes":
+        yield f"{end.ca} does not accept it as {purpose}: {fit.get(purpose)}"
 
 
 def rivals(facts: HostFacts) -> list[str]:

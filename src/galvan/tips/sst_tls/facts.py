@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from galvan.cluster.facts import lines
+from galvan.cluster.transfer import Pair
 from galvan.model import Fact, Shell, State, Unreadable
 
 DIRECTORIES = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin"
@@ -82,25 +83,54 @@ TOOLS: Fact[State] = Fact(
 
 _FIT = r"""
 command -v openssl >/dev/null || { echo 'openssl is not installed' >&2; exit 1; }
-said() { my_print_defaults "$1" 2>/dev/null | sed -n "s/^--\(loose[-_]\)*$2=//Ip" | tail -n 1; }
-ca=$(said sst tca); cert=$(said sst tcert); key=$(said sst tkey)
-[ -n "$ca$cert$key" ] || {
-  ca=$(said --mysqld 'ssl[-_]ca'); cert=$(said --mysqld 'ssl[-_]cert'); key=$(said --mysqld 'ssl[-_]key')
-  [ -n "$ca" ] || ca=$(said sst 'ssl[-_]ca'); [ -n "$cert" ] || cert=$(said sst 'ssl[-_]cert'); [ -n "$key" ] || key=$(said sst 'ssl[-_]key'); }
-echo "ca=$ca"; echo "cert=$cert"; echo "key=$key"
-[ -n "$cert$key" ] || exit 0
 as='setpriv --reuid mysql --regid mysql --init-groups'
 $as true 2>/dev/null || as='runuser -u mysql --'
 SSL_CERT_DIR=/nonexistent SSL_CERT_FILE=/nonexistent; export SSL_CERT_DIR SSL_CERT_FILE
-$as sh -c '
+for g in --mysqld sst xtrabackup mariabackup; do my_print_defaults $g 2>/dev/null | sed "s/^--/$g /"; done | awk '
+function of(groups, name, i, each, n) {
+  n = split(groups, each, " ")
+  for (i = 1; i <= n; i++) if (said[each[i], name] != "") return said[each[i], name]
+}
+function either(one, other) { return one == "" ? other : one }
+function ca(groups, role) { return either(of(groups, "ssl-" role "ca"), of(groups, "ssl-" role "capath")) }
+function pair(a, c, k) { if (!seen[a, c, k]++) print a "|" c "|" k }
+{ at = index($0, "="); name = tolower(substr($0, length($1) + 2, at - length($1) - 2)); gsub(/_/, "-", name); sub(/^loose-/, "", name)
+  if (at) said[$1, name] = substr($0, at + 1) }
+END { families[1] = "--mysqld sst"; families[2] = families[1] " xtrabackup mariabackup"
+  for (f = 1; f <= 2; f++) { groups = families[f]
+    a = either(of("sst", "tca"), of("sst", "tcapath")); c = of("sst", "tcert"); k = of("sst", "tkey")
+    if (a c k == "") { a = ca(groups, ""); c = of(groups, "ssl-cert"); k = of(groups, "ssl-key") }
+    pair(a, c, k)
+    for (r = 1; r <= 2; r++) { role = r == 1 ? "server-" : "client-"
+      pair(either(ca(groups, role), a), either(of(groups, "ssl-" role "cert"), c), either(of(groups, "ssl-" role "key"), k)) } } }' |
+while IFS='|' read -r ca cert key; do
+  echo "ca=$ca"; echo "cert=$cert"; echo "key=$key"
+  [ -n "$cert$key" ] || continue
+  $as sh -c '
 [ -r "$1" ] && [ -r "$2" ] && echo readable=yes || { echo readable=no; exit 0; }
 a=$(openssl x509 -in "$1" -pubkey -noout 2>/dev/null); b=$(openssl pkey -in "$2" -passin pass: -pubout 2>/dev/null)
 [ -n "$a" ] && [ "$a" = "$b" ] && echo fits=yes || echo fits=no
 [ -n "$3" ] || exit 0
+[ -d "$3" ] && o=-CApath || o=-CAfile
 for p in sslserver sslclient; do
-  w=$(openssl verify -purpose $p -CAfile "$3" -untrusted "$1" "$1" 2>&1) && echo $p=yes || echo $p=$(printf "%s" "$w" | grep -m 1 error)
-done' sh "$cert" "$key" "$ca"
+  w=$(openssl verify -purpose $p $o "$3" -untrusted "$1" "$1" 2>&1) && echo $p=yes || echo $p=$(printf "%s" "$w" | grep -m 1 error)
+done' sh "$cert" "$key" "$ca" </dev/null
+done
 """
-FIT: Fact[State] = Fact("sst.fit", Shell(_FIT), lines)
-"""The checks that the scripts make before a transfer, made beforehand as the server's user: is it readable, is the key the
-certificate's, does the authority accept it, for both ends of a connection."""
+
+
+def fits(output: str) -> Mapping[Pair, State]:
+    """By what is shown and believed, each in the lines that begin with its authority.
+
+    >>> fits("ca=/a\\ncert=/c\\nkey=/k\\nreadable=no\\nca=\\ncert=\\nkey=")[Pair("/a", "/c", "/k")]["readable"]
+    'no'
+    """
+    said = output.splitlines()
+    begin = [place for place, line in enumerate(said) if line.startswith("ca=")]
+    each = [lines("\n".join(said[one:other])) for one, other in zip(begin, [*begin[1:], len(said)], strict=True)]
+    return {Pair(*(str(block.get(name, "")) for name in ("ca", "cert", "key"))): block for block in each}
+
+
+FIT: Fact[Mapping[Pair, State]] = Fact("sst.fit", Shell(_FIT), fits)
+"""The checks that the scripts make before a transfer, made beforehand as the server's user, for all that any of its scripts
+would show: is it readable, is the key the certificate's, does the authority accept it, for both ends of a connection."""

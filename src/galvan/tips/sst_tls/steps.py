@@ -11,7 +11,7 @@ from galvan.cluster.dialects import dialect
 from galvan.cluster.facts import SST_CONFIG, VARIABLES
 from galvan.cluster.health import text
 from galvan.cluster.ownfile import digest
-from galvan.cluster.transfer import OURS, RSYNC, Spoken, method, spoken
+from galvan.cluster.transfer import OURS, RSYNC, Spoken, by_role, falls_back, method, spoken
 from galvan.model import (
     Blind,
     Certificate,
@@ -33,7 +33,7 @@ from galvan.pki.places import on_server
 from galvan.tips.sst_tls.checks import chosen, lacking, needed, rivals, unfit, unused
 from galvan.tips.sst_tls.facts import METHODS, SCRIPTS, TOOLS
 from galvan.tips.sst_tls.shutting import ways
-from galvan.tips.sst_tls.wanted import falls_back, section
+from galvan.tips.sst_tls.wanted import section
 
 TIP = "sst_tls"
 SCRIPT = f"/usr/bin/wsrep_sst_{OURS}"
@@ -89,35 +89,41 @@ def _may(facts: HostFacts, snapshot: Snapshot) -> None:
 
 
 def _own(snapshot: Snapshot) -> bool:
-    """Does the owner's own `[sst]` name certificates, on every host? They are used as they are."""
+    """Do the owner's own option files name certificates for transfers, on every host? They are used as they are."""
     named = {f.host.name: spoken(f) for f in snapshot.having(Role.DATABASE) if _names_others(f)}
     if not named:
         return False
     if without := [f.host.name for f in snapshot.having(Role.DATABASE) if f.host.name not in named]:
         raise Blind(
-            f"{', '.join(named)} with certificates of your own in [sst], {', '.join(without)} without: name them there too, or "
+            f"{', '.join(named)} with certificates of your own for transfers, {', '.join(without)} without: name them there too, or "
             "take them out"
         )
     for facts in snapshot.having(Role.DATABASE):
         if wrong := [*unfit(facts)] or ([] if named[facts.host.name].ca else ["no authority is named (tca)"]):
-            raise Blind(f"{facts.host.name}: the certificates that [sst] names cannot be used: {'; '.join(wrong)}")
+            raise Blind(
+                f"{facts.host.name}: the certificates that the option files name for transfers cannot be used: {'; '.join(wrong)}"
+            )
     return True
 
 
 def _names_others(facts: HostFacts) -> bool:
+    """Are there certificates in `[sst]`, or for one end alone, that are not Galvan's?"""
     named = [str(facts[SST_CONFIG].get(name) or "") for name in ("tca", "tcapath", "tcert", "tkey")]
-    return any(path and not path.startswith(on_server("cluster").directory) for path in named)
+    mine = on_server("cluster").directory
+    return any(path and not path.startswith(mine) for path in named) or bool(by_role(facts))
 
 
 def _section(facts: HostFacts, snapshot: Snapshot, own: bool) -> Iterator[Setting]:
     at: dict[str, str] = dict(judge.paths(facts, "cluster"))
     seen: Spoken = spoken(facts)
     if own:
-        at = {"ca": seen.ca, "cert": seen.certificate, "key": seen.key}
+        at = {"ca": seen.ca, "cert": seen.ends[0].certificate, "key": seen.ends[0].key}
     variables, floor = facts[VARIABLES], facts[TOOLS].get("socat_floor") == "yes"
     wanted = section(
         dialect(variables), text(variables, "version"), at, snapshot.cluster.policy.min_tls, seen.sockopt, floor
     )
+    if by_role(facts):  # the scripts take those before all others
+        wanted = {name: value for name, value in wanted.items() if value not in at.values()}
     there = facts[SST_CONFIG]
     for name, value in wanted.items():
         if there.get(name.replace("-", "_")) != value:

@@ -11,8 +11,6 @@ from galvan.cluster.dialects import Dialect
 from galvan.cluster.health import series
 
 FLOOR = "openssl-min-proto-version="
-FIXED = {(10, 6): 28, (10, 11): 19, (11, 4): 13, (11, 8): 9, (12, 3): 3}
-"""The first version of each series whose scripts end where TLS was asked for and cannot be had (MDEV-28233)."""
 
 
 def section(
@@ -35,16 +33,3 @@ def section(
     if floor and FLOOR not in sockopt:
         wanted["sockopt"] = f"{sockopt},{FLOOR}{min_tls.replace('TLSv', 'TLS')}"
     return wanted
-
-
-def falls_back(version: str) -> bool:
-    """Do the scripts of this MariaDB go on in clear text where stunnel or the certificate is missing?
-
-    >>> falls_back("10.11.18-MariaDB"), falls_back("10.11.19-MariaDB-0+deb12u1"), falls_back("11.2.5"), falls_back("12.4.0")
-    (True, False, True, False)
-    """
-    bare = version.split("-", 1)[0]
-    train, patch = series(bare), [*bare.split("."), "0", "0"][2]
-    if train in FIXED:
-        return not patch.isdigit() or int(patch) < FIXED[train]
-    return train < max(FIXED)
