@@ -18,6 +18,7 @@ import pytest
 
 from galvan import lab
 from galvan.edges import denials as files
+from galvan.lab import guests
 from galvan.model.denials import Answer
 
 from .operator import Operator, synced, wait
@@ -277,3 +278,56 @@ def test_everything_goes_back_to_what_it_was(patient: Operator, stock: dict[str,
         assert done.returncode == 0, said(done)
     lab.execute("db2", "rm -rf /srv/misuse /etc/misuse; mariadb -e 'DROP DATABASE IF EXISTS misuse'")
     assert states() == stock
+
+
+# hosts that are not as they should be ------------------------------------------------------------------------------------------
+LITTLE = (
+    "mount -t tmpfs -o size=60m,mode=700,context=system_u:object_r:auditd_log_t:s0 tmpfs /var/log/audit; "
+    "pkill -x auditd; sleep 2; systemctl reset-failed auditd; systemctl start auditd; auditctl -m lab"
+)
+ENOUGH = "pkill -x auditd; sleep 2; umount /var/log/audit; systemctl reset-failed auditd; systemctl start auditd; auditctl -m lab"
+
+
+def of_denials(patient: Operator) -> dict[str, str]:
+    found = patient.json("audit", "--tip", "selinux")["findings"]
+    return {f["host"]: f["seen"] for f in found if f["check"] == "selinux.denials" and f["verdict"] == "unknown"}
+
+
+def test_a_full_audit_partition_teaches_nothing(patient: Operator) -> None:
+    """auditd stops for good once little room is left, long before there is none: a quiet log then says nothing."""
+    before, book = states(), (patient.home / files.NAME).read_bytes()
+    lab.execute("db2", LITTLE)
+    try:
+        lab.execute("db2", "head -c 30000000 /dev/zero >/var/log/audit/filled; auditctl -m lab; sleep 2")
+        assert "suspended its log" in of_denials(patient)["db2"]
+        refused = patient.run("selinux", "learn", "--auto-approve", "--event", "slow-log")
+        assert refused.returncode == 5, said(refused)
+        assert "suspended its log" in refused.stderr
+        assert (states(), (patient.home / files.NAME).read_bytes()) == (before, book)
+        lab.execute("db2", "rm /var/log/audit/filled; auditctl -m lab; sleep 2")
+        assert "suspended its log" in of_denials(patient)["db2"], "room alone does not wake it"
+        lab.execute("db2", "systemctl kill -s USR2 auditd; sleep 2")
+        assert of_denials(patient) == {}
+    finally:
+        lab.execute("db2", ENOUGH)
+
+
+def test_a_member_whose_kernel_runs_no_selinux_is_left_out(patient: Operator, stock: dict[str, str]) -> None:
+    lab.execute("db2", "systemctl stop mariadb; sync", limit=600)
+    guests.reboot(lab.current().host("db2"), "none")
+    lab.execute("db2", "systemctl start mariadb", limit=600)
+    wait(synced, 300)
+    other = lab.execute("db2", STATE + "; true")
+    modes = {host["host"]: host["mode"] for host in patient.json("selinux", "status")["hosts"]}
+    assert modes["db1"] == "permissive"
+    assert "no SELinux" in modes["db2"]
+    learnt = patient.run("selinux", "learn", "--auto-approve", "--event", "slow-log")
+    assert learnt.returncode == 0, said(learnt)
+    assert "db2 is left out: the kernel runs no SELinux" in learnt.stdout + learnt.stderr
+    assert lab.execute("db2", STATE + "; true") == other
+    failed = [
+        f
+        for f in patient.json("audit", "--tip", "selinux")["findings"]
+        if f["host"] == "db2" and f["verdict"] == "fail"
+    ]
+    assert [(f["check"], f["seen"]) for f in failed] == [("selinux.enforcing", "kernel=off, SELINUX=permissive")]

@@ -11,7 +11,7 @@ from practice_cases import snapshot_of
 
 from galvan.cluster.facts import REQUIREMENTS
 from galvan.cluster.order import Wave
-from galvan.model import Blind, HostFacts, Phase, Rung, Shell, Snapshot, Step
+from galvan.model import Blind, Disruption, HostFacts, Phase, Rung, Shell, Snapshot, Step
 from galvan.model.findings import Finding
 from galvan.model.scales import Severity, Verdict
 from galvan.report.commands import commands
@@ -87,7 +87,8 @@ def test_nothing_of_it_is_done_before_it_is_asked_for() -> None:
     assert names(up(seen(), Rung.READY)) == BESIDE
 
 
-def test_what_stands_there_is_not_done_again() -> None:
+def standing() -> Snapshot:
+    """As a run leaves it."""
     ssl = ["lb4", "load_balancer.maxscale", "value port=4006\n", "value port=4006\nvalue ssl=true\n"]
     tls = "value ssl=true\nvalue ssl_verify_peer_certificate=true\nvalue ssl_verify_peer_host=true\nvalue ssl_ca=/ca\nvalue ssl_version=TLSv1.2\n"
     safe = ["lb4", "load_balancer.maxscale", "value type=server\n", "value type=server\n" + tls]
@@ -99,7 +100,25 @@ def test_what_stands_there_is_not_done_again() -> None:
         target |= step.want
     made = {"lb4": {DOOR.id: door}, "db1": {REQUIREMENTS.id: rules}}
     hosts = tuple(HostFacts(each.host, {**each.readings, **made.get(each.host.name, {})}) for each in snapshot.hosts)
-    assert names(up(replace(snapshot, hosts=hosts))) == []
+    return replace(snapshot, hosts=hosts)
+
+
+def test_what_stands_there_is_not_done_again() -> None:
+    assert names(up(standing())) == []
+
+
+def test_a_restart_for_a_member_that_came_later_is_asked_for() -> None:
+    """The plan that restarts MaxScale for its doors, and the impact that has to be taken by name, go by one question."""
+    before = standing()
+    door = {**before.of("lb4")[DOOR], "objects": "galvan-service"}
+    hosts = tuple(
+        HostFacts(each.host, {**each.readings, DOOR.id: door}) if each.host.name == "lb4" else each
+        for each in before.hosts
+    )
+    after = replace(before, hosts=hosts)
+    assert [step.disruption for step in up(after)] == [Disruption.RESTART]
+    said = [[(one.who, one.widen) for one in mend.impact(now.of("lb4"), now)] for now in (before, after)]
+    assert said == [[], [("maxscale-restart", True)]]
 
 
 def test_members_that_cannot_be_verified_come_first() -> None:

@@ -81,15 +81,35 @@ def test_a_log_where_no_policy_expects_one_gets_the_label_too() -> None:
         (HEAD + SEED.replace("mysqld_t:s0 t", "my\x00\x7fq t") + "\n\nend", "a denial that cannot be read"),
         (HEAD.replace("3000000", "0") + "\nend", "0 kB of room"),
         (HEAD.replace("free 3000000\n", "") + "\nend", "0 kB of room"),
+        (HEAD + "suspended yes\nwrites yes\nend", "auditd has suspended its log"),
+        (HEAD + "suspended no\nwrites no\nend", "auditd keeps no log"),
+        (HEAD.replace("3000000", "40000") + "least 51200\nend", "40000 kB of room"),
         (HEAD + SEED, "not read to its end"),
         (HEAD + "wrong Error opening /var/log/audit/audit.log (Permission denied)\nend", "Permission denied"),
         ("", "not read to its end"),
     ],
-    ids=["cut", "garbage", "full", "unknown-room", "cut-off", "refused", "empty"],
+    ids=[
+        "cut",
+        "garbage",
+        "full",
+        "unknown-room",
+        "suspended",
+        "no-log",
+        "older-auditd",
+        "cut-off",
+        "refused",
+        "empty",
+    ],
 )
 def test_a_log_that_cannot_be_trusted_is_not_taken_for_a_quiet_one(output: str, why: str) -> None:
     with pytest.raises(Unreadable, match=why):
         audit.log(output)
+
+
+def test_an_auditd_that_says_it_still_writes_is_believed() -> None:
+    """Its own mark for little room may be set higher than what is left, with another action than to suspend."""
+    said = HEAD.replace("3000000", "40000") + "suspended no\nwrites yes\nleast 51200\n"
+    assert len(audit.log(f"{said}{SEED}\n\nend").denials) == 1
 
 
 def test_a_host_without_a_security_module_has_no_log() -> None:

@@ -48,6 +48,19 @@ def boot(lab: Lab, host: Host, recipe: Recipe, files: Iterable[File]) -> None:
     run(("ip", "link", "set", card, "master", _bridge(), "up"), what)
 
 
+def reboot(host: Host, guard: str) -> None:
+    """The same disk under a kernel with another guard, or with none where it knows none of that name. The power goes in between, so what runs
+    there is to be stopped before."""
+    process = running()[container(host.name)]
+    words = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")[:-1]
+    card = next(word for word in words if word.startswith("tap,")).partition("ifname=")[2].partition(",")[0]
+    what = f"{host.name}: the guest could not be started again"
+    _end(process)
+    run([re.sub(r"\bsecurity=\S+", f"security={guard}", word) for word in words], what)
+    run(("ip", "link", "set", card, "master", _bridge(), "up"), what)
+    booted(host)
+
+
 def _argv(lab: Lab, host: Host, base: disks.Base, card: str) -> tuple[str, ...]:
     """Pure but for the paths: what qemu is told."""
     folder, network = guest_dir(host.name), ipaddress.ip_network(lab.options.subnet)

@@ -24,7 +24,7 @@ def impact(now: Snapshot, since: Snapshot | None) -> Iterator[Impact]:
         if facts.host.kind == "proxysql":
             yield from proxysql.impact(facts)
         if facts.host.kind == "maxscale":
-            yield from maxscale.impact(facts)
+            yield from maxscale.impact(facts, now)
         if not is_haproxy(facts.host):  # Galvan closes no way in there
             continue
         fronts = {way.front.name: min(way.front.ports, default=0) for way in beside(facts[HAPROXY], now)}

@@ -7,7 +7,7 @@ program that will be refused one day and that nobody knew of.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from galvan.cluster.quote import sh
@@ -15,7 +15,7 @@ from galvan.model import Fact, Shell, Unreadable
 from galvan.model.denials import Denial
 
 LEAST_KB = 8192
-"""Below this much room auditd may have stopped to write (`space_left_action`, `disk_full_action`)."""
+"""Below this much room a log may have stopped growing. An auditd that says nothing of itself stops at its own `admin_space_left`."""
 _QUERY = r"""set +eu; k=/sys/fs/selinux/enforce; a=/sys/module/apparmor/parameters/enabled
 [ -e $k ] || [ "$(cat $a 2>/dev/null)" = Y ] || { echo 'source none'; exit 0; }
 since={{since}}; l=/var/log/audit/audit.log
@@ -24,10 +24,18 @@ if [ "$since" = usual ]; then
   for d in /var/lib/selinux/*/active/modules/400/galvan_galera; do [ -d "$d" ] && n=$(stat -c %Y "$d") && [ "$n" -gt "$since" ] && since=$n; done
 fi
 echo "since $since"
-set -- $(auditctl -s 2>/dev/null | sed -n 's/^lost \([0-9]*\).*/\1/p'); echo "lost ${1:-0}"
+set -- $(auditctl -s 2>/dev/null | awk '{ v[$1] = $2 } END { print v["lost"] + 0, v["pid"] + 0 }'); echo "lost ${1:-0}"
+tells() { # auditd's own word on itself, for which it is asked by a signal; older ones have none, and their settings must do
+  s=/run/auditd.state; was=$(stat -c %.Y $s 2>/dev/null); kill -CONT "$1" 2>/dev/null || return
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    sleep 0.05
+    [ "$(stat -c %.Y $s 2>/dev/null)" != "$was" ] && sed -n 's/^logging suspended = /suspended /p; s/^writing to logs = /writes /p' $s | grep . && return
+  done
+}
 keep() { grep -aE 'type=(AVC|USER_AVC|SELINUX_ERR|PATH)|avc: |apparmor=' | grep -av 'apparmor="STATUS"' | tail -n 20000; }
 if [ -e $l ] && systemctl is-active -q auditd 2>/dev/null; then
-  echo "free $(df -Pk ${l%/*} | awk 'NR==2{print $4}')"
+  echo "free $(df -Pk ${l%/*} | awk 'NR==2{print $4}')"; tells "${2:-0}"
+  sed -n 's/^admin_space_left *= *\([0-9]*\) *$/\1/p' /etc/audit/auditd.conf 2>/dev/null | awk '{ print "least", $1 * 1024 }'
   if command -v ausearch >/dev/null; then
     echo 'source ausearch'; ausearch --input-logs --raw -m avc,user_avc,selinux_err,apparmor_denied,apparmor_allowed -ts $(date -d "@$since" '+%x %X') </dev/null 2>"${TMPDIR:-/tmp}/galvan-said.$$" | keep
     w=$(grep -v 'no matches' "${TMPDIR:-/tmp}/galvan-said.$$"); rm -f "${TMPDIR:-/tmp}/galvan-said.$$"; [ -z "$w" ] || echo "wrong $w" | tr '\n' ' '
@@ -70,15 +78,25 @@ def log(output: str) -> Log:
         raise Unreadable("the audit log was not read to its end")
     if wrong := said.get("wrong"):
         raise Unreadable(f"the audit log cannot be read: {wrong}")
-    if int(said.get("free") or 0) < LEAST_KB:
-        raise Unreadable(
-            f"the audit log has {said.get('free') or 0} kB of room: what is refused may not be written down"
-        )
+    if silent := _silent(said):
+        raise Unreadable(f"{silent}: what is refused may not be written down")
     since = float(said.get("since") or 0)
     return Log(source, since, int(said.get("lost") or 0), tuple(d for d in denials(rows) if d.at >= since))
 
 
-_WORDS = ("source", "since", "lost", "free", "wrong")
+_WORDS = ("source", "since", "lost", "free", "wrong", "suspended", "writes", "least")
+
+
+def _silent(said: Mapping[str, str]) -> str:
+    """Why the log may not grow. Once auditd has suspended itself it stays so, however much room there is again (auditd.conf(5))."""
+    free, least = int(said.get("free") or 0), int(said.get("least") or 0)
+    if said.get("suspended") == "yes":
+        return f"auditd has suspended its log ({free} kB of room there; when there is enough: systemctl kill -s USR2 auditd)"
+    if said.get("writes") == "no":
+        return "auditd keeps no log (write_logs = no)"
+    if free < max(LEAST_KB, 0 if "suspended" in said else least):
+        return f"the audit log has {free} kB of room"
+    return ""
 
 
 def denials(rows: Sequence[str]) -> Iterator[Denial]:

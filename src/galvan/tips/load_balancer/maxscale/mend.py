@@ -50,10 +50,7 @@ def _may(facts: HostFacts, snapshot: Snapshot) -> None:
 
 def _steps(facts: HostFacts, snapshot: Snapshot, limit: int, to: Rung) -> Iterator[Step]:
     policy, host, members = snapshot.cluster.policy, facts.host, snapshot.having(Role.DATABASE)
-    made, monitor = adopt.members(facts, members)
-    door = Door(
-        config_of(facts).version, made, policy.load_balancer, steps.TLS, policy.min_tls, policy.ciphers, limit, monitor=monitor
-    )  # fmt: skip
+    door = _door(facts, snapshot, limit)
     oldest = min(parse_version(str(each[VARIABLES].get("version"))) for each in members)
     yield from steps.members_accounts(facts, members[0], accounts.wanted(host.address, oldest), policy.require)
     names, addresses = parted((host.name, host.address, *host.names))
@@ -65,23 +62,34 @@ def _steps(facts: HostFacts, snapshot: Snapshot, limit: int, to: Rung) -> Iterat
         return
     yield from steps.default_login(facts)
     yield from steps.old_doors(facts, steps.TLS, policy.min_tls, policy.ciphers)
-    yield from steps.administration(facts, steps.TLS, policy.min_tls, [each.server for each in made])
+    yield from steps.administration(facts, steps.TLS, policy.min_tls, [each.server for each in door.members])
 
 
-def impact(facts: HostFacts) -> Iterator[Impact]:
+def _door(facts: HostFacts, snapshot: Snapshot, limit: int) -> Door:
+    """Raises Blind, BadInput where MaxScale's own servers cannot be taken as they are."""
+    policy = snapshot.cluster.policy
+    made, monitor = adopt.members(facts, snapshot.having(Role.DATABASE))
+    return Door(
+        config_of(facts).version, made, policy.load_balancer, steps.TLS, policy.min_tls, policy.ciphers, limit, monitor=monitor
+    )  # fmt: skip
+
+
+def _reborn(facts: HostFacts, snapshot: Snapshot) -> str:
+    try:
+        return steps.reborn(facts, _door(facts, snapshot, 1))
+    except (Blind, BadInput):
+        return ""  # nothing is planned there, and the plan says why
+
+
+def impact(facts: HostFacts, snapshot: Snapshot) -> Iterator[Impact]:
     """MaxScale tells of no session whether it came over TLS, so each listener has to be taken by name. Its restarts cut whoever comes
-    through it: one where it has no key for encrypted passwords yet, one for where its administration listens."""
-    config, door = config_of(facts), facts[DOOR]
-    if not door.get("file") and (not config.keys or door.get("key") == "unread"):
-        yield Impact(
-            "load_balancer", facts.host.name, RESTART, f"every session through MaxScale on {facts.host.name} would be cut by its restart",
-            "a key for encrypted passwords is read when it starts, and not before", widen=True,
-        )  # fmt: skip
-    elif not door.get("marked"):
-        yield Impact(
-            "load_balancer", facts.host.name, RESTART, f"every session through MaxScale on {facts.host.name} would be cut by its restart",
-            "where its administration listens is read when it starts, and not before",
-        )  # fmt: skip
+    through it: one where its doors cannot be brought to it as it runs, one for where its administration listens."""
+    said = f"every session through MaxScale on {facts.host.name} would be cut by its restart"
+    if why := _reborn(facts, snapshot):
+        yield Impact("load_balancer", facts.host.name, RESTART, said, why, widen=True)
+    elif not facts[DOOR].get("marked"):
+        why = "where its administration listens is read when it starts, and not before"
+        yield Impact("load_balancer", facts.host.name, RESTART, said, why)
     for listener in plain_listeners(config_of(facts)):
         yield Impact(
             "load_balancer", facts.host.name, listener.name,
