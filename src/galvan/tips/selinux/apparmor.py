@@ -77,7 +77,12 @@ profile {name} {exe}{flags} {{
   signal (send, receive) peer={name},
   unix peer=(label={name}),
 
+  # its transfers are scripts that run the system's own programs; each of them stays under this profile
   {exe} mr,
+  /{{usr/,}}{{s,}}bin/* mrix,
+  /sys/block/ r,
+  /sys/devices/**/queue/* r,
+  /sys/devices/system/node/** r,
 """
 _MASKS = {"a": "w", "c": "w", "d": "w"}
 
@@ -104,18 +109,17 @@ def profile(paths: State, exe: str, learnt: Sequence[str], complain: bool, versi
 
 def granted(book: Book) -> tuple[str, ...]:
     """The lines of the profile that the book allows."""
-    return tuple(
-        _line(rule)
-        for _, rule in sorted(book.rules.items())
-        if rule.answer is Answer.ALLOW and rule.name.startswith(f"{PROFILE}/")
-    )
+    mine = [rule for _, rule in sorted(book.rules.items()) if rule.answer is Answer.ALLOW and rule.parts[0] == PROFILE]
+    return tuple(line for rule in mine for line in _lines(*rule.parts[1:], rule.permissions))
 
 
-def _line(rule: Rule) -> str:
-    _, target, kind = rule.parts
-    if kind in ("capability", "network"):
-        return f"{kind} {target.replace('-', ' ')},"
-    return f"{target} {''.join(sorted(rule.permissions - {'x'}))}{'ix' if 'x' in rule.permissions else ''},"
+def _lines(target: str, kind: str, permissions: Collection[str]) -> Iterator[str]:
+    if kind == "file":
+        yield f"{target} {''.join(sorted(set(permissions) - {'x'}))}{'ix' if 'x' in permissions else ''},"
+    elif kind in ("ptrace", "signal"):
+        yield from (f"{kind} ({asked}) peer={target}," for asked in sorted(permissions))
+    else:
+        yield f"{kind} {target.replace('-', ' ')},"
 
 
 def generalised(denial: Denial) -> Denial:
@@ -166,12 +170,15 @@ def dangers(rule: Rule) -> Iterator[str]:
         yield f"{target}: what the server can write is run"
     if kind == "capability" and target in _PRIVILEGED:
         yield f"{target}: as good as root"
+    if (kind == "ptrace" and rule.permissions - {"read", "readby"}) or (kind == "signal" and target != PROFILE):
+        yield f"{target}: another program is steered by the server"
     if not rule.permissions or (kind == "file" and not target.startswith("/")):
         yield "the record does not say what it was about"
 
 
 # the way up --------------------------------------------------------------------------------------------------------------
 _LOAD = "apparmor_parser -r -W {{file}}"
+_RELOAD = "[ ! -e {{file}} ] || apparmor_parser -r -W {{file}}"
 _DROP = "[ ! -e {{file}} ] || apparmor_parser -R {{file}} || true"
 
 
@@ -184,13 +191,15 @@ def watched(facts: HostFacts) -> Iterator[Step]:
         )
     if facts[STATE].get("has-apparmor_parser") != "yes":
         raise Blind(f"{host} has no apparmor_parser: install apparmor")
-    if state.get("mode"):
-        return
     text = profile(facts[PATHS], str(facts[STATE].get("exe") or "/usr/sbin/mariadbd"), (), complain=True)
+    want: State = {"own": sha256(text.encode()).hexdigest(), "mode": "complain"}
+    before: State = {key: state.get(key) for key in want}
+    if before == want or state.get("mode") == "enforce":
+        return
     yield Step(
-        f"selinux.profile@{host}", TIP, host, Stage.LABEL, LOADED, {"own": state.get("own"), "mode": state.get("mode")},
-        {"own": sha256(text.encode()).hexdigest(), "mode": "complain"}, (PutFile(FILE, text), sh(_LOAD, file=FILE)),
-        (sh(_DROP, file=FILE), RestoreFile(FILE, Stage.LABEL.at(host))), f"{FILE}: AppArmor notes what it does not know, from the next start on",
+        f"selinux.profile@{host}", TIP, host, Stage.LABEL, LOADED, before, want, (PutFile(FILE, text), sh(_LOAD, file=FILE)),
+        (sh(_DROP, file=FILE), RestoreFile(FILE, Stage.LABEL.at(host)), sh(_RELOAD, file=FILE)),
+        f"{FILE}: AppArmor notes what it does not know, from the next start on",
     )  # fmt: skip
 
 
@@ -234,8 +243,11 @@ def lines_of(book: Book, version: int) -> str:
 
 
 def covers(learnt: str, denial: Denial) -> bool:
-    """`learnt`: the lines that were built."""
-    found = {target: mask.rstrip(",") for target, _, mask in (line.rpartition(" ") for line in learnt.splitlines()[1:])}
+    """`learnt`: the lines that were built. A file's letters may stand in one line with others."""
+    lines = learnt.splitlines()[1:]
+    if denial.kind != "file":
+        return {*_lines(denial.target, denial.kind, denial.permissions)} <= {*lines}
+    found = {target: mask.rstrip(",") for target, _, mask in (line.rpartition(" ") for line in lines)}
     return denial.permissions <= set(found.get(denial.target, "").replace("i", ""))
 
 

@@ -32,12 +32,15 @@ tells() { # auditd's own word on itself, for which it is asked by a signal; olde
     [ "$(stat -c %.Y $s 2>/dev/null)" != "$was" ] && sed -n 's/^logging suspended = /suspended /p; s/^writing to logs = /writes /p' $s | grep . && return
   done
 }
-keep() { grep -aE 'type=(AVC|USER_AVC|SELINUX_ERR|PATH)|avc: |apparmor=' | grep -av 'apparmor="STATUS"' | tail -n 20000; }
+keep() { grep -aE 'type=(AVC|USER_AVC|SELINUX_ERR|PATH)|avc: |apparmor=' | grep -av 'apparmor="STATUS"' | once | tail -n 20000; }
+once() { # a complaining AppArmor says the same thousands of times, and each time anew
+  awk -v since="$since" '!/apparmor=/ { print; next } match($0, /audit\([0-9]+/) && substr($0, RSTART + 6, RLENGTH - 6) + 0 < since + 0 { next }
+    { said = $0; sub(/^.*audit\([^)]*\)/, "", said); gsub(/ pid=[0-9]+|\/[0-9]+\//, "", said); if (!seen[said]++) print }'; }
 if [ -e $l ] && systemctl is-active -q auditd 2>/dev/null; then
   echo "free $(df -Pk ${l%/*} | awk 'NR==2{print $4}')"; tells "${2:-0}"
   sed -n 's/^admin_space_left *= *\([0-9]*\) *$/\1/p' /etc/audit/auditd.conf 2>/dev/null | awk '{ print "least", $1 * 1024 }'
-  if command -v ausearch >/dev/null; then
-    echo 'source ausearch'; ausearch --input-logs --raw -m avc,user_avc,selinux_err,apparmor_denied,apparmor_allowed -ts $(date -d "@$since" '+%x %X') </dev/null 2>"${TMPDIR:-/tmp}/galvan-said.$$" | keep
+  if [ -e $k ] && command -v ausearch >/dev/null; then # which passes over AppArmor's (seen, 3.0.9)
+    echo 'source ausearch'; ausearch --input-logs --raw -m avc,user_avc,selinux_err -ts $(date -d "@$since" '+%x %X') </dev/null 2>"${TMPDIR:-/tmp}/galvan-said.$$" | keep
     w=$(grep -v 'no matches' "${TMPDIR:-/tmp}/galvan-said.$$"); rm -f "${TMPDIR:-/tmp}/galvan-said.$$"; [ -z "$w" ] || echo "wrong $w" | tr '\n' ' '
   else echo 'source audit.log'; cat $(ls -tr $l*) | keep; fi
 else echo 'source journal'; echo "free $(df -Pk /var/log | awk 'NR==2{print $4}')"; journalctl --since "@$since" _TRANSPORT=audit + _TRANSPORT=kernel -o short-unix --no-pager 2>/dev/null | keep
@@ -148,21 +151,24 @@ def _target(context: str, source: str, kind: str, row: str) -> str:
 
 
 def _apparmor(row: str) -> Denial:
-    """The profile stands where SELinux has the type; what was asked for where it has the kind."""
+    """The profile stands where SELinux has the type; what was asked for where it has the kind. A program that a complaining profile does not know
+    runs under one of the kernel's own making (`PROFILE//null-PROGRAM`): it is the profile that has to name it."""
     when = _AUDIT.search(row)
     fields = {name: value.strip('"') for name, value in _FIELD.findall(row)}
     if not when or not {"operation", "profile"} <= fields.keys():
         raise _damaged(row)
-    asked = fields.get("denied_mask") or fields.get("requested_mask") or fields.get("capname") or fields["operation"]
-    thing = (
-        fields.get("name")
-        or fields.get("capname")
-        or f"{fields.get('family', '')} {fields.get('sock_type', '')}".strip()
-    )
-    kind = "capability" if "capname" in fields else "network" if "family" in fields else "file"
+    operation, profile = fields["operation"], fields["profile"].partition("//null-")[0]
+    asked = fields.get("denied_mask") or fields.get("requested_mask") or fields.get("capname") or operation
+    kind, thing = "file", fields.get("name", "")
+    if "capname" in fields:
+        kind, thing = "capability", fields["capname"]
+    elif "family" in fields:
+        kind, thing = "network", f"{fields['family']} {fields.get('sock_type', '')}".strip()
+    elif operation in ("ptrace", "signal"):
+        kind, thing = operation, fields.get("peer", "").partition("//null-")[0]
     return Denial(
-        float(when.group(1)), int(when.group(2)), frozenset(asked.split()), _word(fields.get("comm", "?")), fields["profile"],
-        fields["operation"], kind, _word(thing), 'apparmor="DENIED"' in row,
+        float(when.group(1)), int(when.group(2)), frozenset(asked.split()), _word(fields.get("comm", "?")), profile,
+        operation, kind, _word(thing), 'apparmor="DENIED"' in row,
     )  # fmt: skip
 
 
