@@ -87,6 +87,10 @@ def _stands(facts: HostFacts, snapshot: Snapshot, built: str) -> Stands:
         state = facts[STATE]
     except Unreadable as why:
         return Stands(facts.host.name, f"could not be read: {why}", "", "", "", "", "")
+    count = _noted(facts)
+    if apparmor.at_work(state):
+        profile = f"{apparmor.PROFILE}, {facts[apparmor.LOADED].get('mode') or 'not loaded'}"
+        return Stands(facts.host.name, "AppArmor", "", str(state.get("context") or "no server"), "", profile, count)
     if said := running(state):
         return Stands(
             facts.host.name, said.seen, str(state.get("config") or ""), str(state.get("context") or ""), "", "", ""
@@ -94,14 +98,17 @@ def _stands(facts: HostFacts, snapshot: Snapshot, built: str) -> Stands:
     digest = sha256(snapshot.cluster.learnt.encode()).hexdigest()
     installed = str(state.get("module") or "none")
     left = ", ".join(sorted(key.partition(".")[2] for key in state if key.startswith("permissive.")))
-    try:
-        count = str(sum(concerns(d) for d in facts[DENIALS].denials))
-    except Unreadable as why:
-        count = str(why)
     return Stands(
         facts.host.name, kernel(state), str(state.get("config")), str(state.get("context")).split(":")[2] if ":" in str(state.get("context")) else "no server",
         left or "none", f"{MODULE} {built}" if installed == digest else installed[:12], count,
     )  # fmt: skip
+
+
+def _noted(facts: HostFacts) -> str:
+    try:
+        return str(sum(concerns(d) for d in facts[DENIALS].denials))
+    except Unreadable as why:
+        return str(why)
 
 
 # learn -----------------------------------------------------------------------------------------------------------------

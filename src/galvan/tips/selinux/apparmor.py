@@ -82,7 +82,7 @@ profile {name} {exe}{flags} {{
   /{{usr/,}}{{s,}}bin/* mrix,
   /sys/block/ r,
   /sys/devices/**/queue/* r,
-  /sys/devices/system/node/** r,
+  /sys/devices/system/node/{{,**}} r,
 """
 _MASKS = {"a": "w", "c": "w", "d": "w"}
 
