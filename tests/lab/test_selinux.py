@@ -34,6 +34,7 @@ STATE = (
     "getenforce; cat /etc/selinux/config; semodule -lfull | grep -v '^100 '; semanage port -l -C; semanage fcontext -l -C; "
     "ls -d /var/lib/selinux/default/active/disable_dontaudit; ls -Zd /var/log/mysql /etc/selinux/config; "
     "find /etc/mysql /var/lib/mysql /var/log/mysql -maxdepth 1 ! -name '*.log' ! -name '*.0*' ! -name 'ib*tmp*' ! -name '*rehearsal*' "
+    "! -name 'xtrabackup_*' ! -name 'mariadb_backup_*' ! -name 'debian-*.flag' ! -name '*_upgrade_info' "  # what a full copy brings or does not
     "-printf '%Z %p\\n' | sort"
 )
 
@@ -51,6 +52,7 @@ def changed(before: dict[str, str]) -> dict[str, list[str]]:
     """By host, the lines that are other ones now."""
     lines = {host: difflib.ndiff(before[host].splitlines(), text.splitlines()) for host, text in states().items()}
     kept = {host: [line for line in found if line[0] in "+-"] for host, found in lines.items()}
+    print(kept)
     return {host: found for host, found in kept.items() if found}
 
 

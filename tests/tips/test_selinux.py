@@ -14,7 +14,7 @@ from galvan.app.living import Rehearsal
 from galvan.edges import denials as files
 from galvan.model import BadInput, Cluster, Snapshot, Unreadable
 from galvan.model.denials import Answer, Book, Denial, Rule
-from galvan.tips.selinux import audit, dangers, module
+from galvan.tips.selinux import apparmor, audit, dangers, module
 from galvan.tips.selinux.facts import labelled, labels_of
 from galvan.tips.selinux.impact import answered
 from galvan.tips.selinux.review import Caught, Ground, merge, rules, says
@@ -138,6 +138,48 @@ def test_apparmors_records_are_read() -> None:
         frozenset({"r"}),
         False,
     )
+
+
+UNDER = 'type=AVC msg=audit(1795892604.5:{}): apparmor="ALLOWED" operation="{}" {} pid=2293 comm="{}" requested_mask="{}" denied_mask="{}"'
+
+
+def test_what_a_complaining_profile_runs_is_the_profiles_own() -> None:
+    """As a server under it wrote them (Debian 12), each said once, whatever the process."""
+    scripts = 'profile="galvan_mariadbd//null-/usr/bin/dash//null-/usr/bin/wsrep_sst_mariabackup" name="/dev/tty"'
+    capable = (
+        'type=AVC msg=audit(1795892589.979:3645): apparmor="ALLOWED" operation="capable" info="optional: no audit" error=-1 '
+        'profile="galvan_mariadbd" pid=1610 comm="mariadbd" capability=14  capname="ipc_lock"'
+    )
+    ran, locked = read(UNDER.format(1, "open", scripts, "bash", "wr", "wr"), capable)
+    assert (ran.source, ran.object, ran.kind) == ("galvan_mariadbd", "/dev/tty", "file")
+    assert (locked.kind, locked.permissions) == ("capability", frozenset({"ipc_lock"}))
+    found = {
+        rule.name: rule
+        for rule in rules([Caught("db1", "sst", apparmor.known(one)) for one in (ran, locked)], {}).values()
+    }
+    book = Book(found, {})
+    lines = apparmor.granted(book)
+    assert lines == ("/dev/tty rw,", "capability ipc_lock,")
+    assert all(apparmor.covers("\n".join(["1", *lines]), apparmor.known(one)) for one in (ran, locked))
+    assert not apparmor.covers("1\n/dev/tty r,", apparmor.known(ran))
+
+
+@pytest.mark.parametrize(
+    ("operation", "peer", "mask", "line", "held"),
+    [
+        ("ptrace", "unconfined", "read", "ptrace (read) peer=unconfined,", False),
+        ("ptrace", "unconfined", "trace", "ptrace (trace) peer=unconfined,", True),
+        ("signal", "unconfined", "send", "signal (send) peer=unconfined,", True),
+        ("signal", "galvan_mariadbd//null-/usr/bin/dash", "send", "signal (send) peer=galvan_mariadbd,", False),
+    ],
+)
+def test_what_one_program_does_to_another(operation: str, peer: str, mask: str, line: str, held: bool) -> None:
+    (seen,) = read(UNDER.format(1, operation, 'profile="galvan_mariadbd"', "ps", mask, mask) + f' peer="{peer}"')
+    (rule,) = rules([Caught("db1", "sst", apparmor.known(seen))], {}).values()
+    assert (rule.answer is Answer.HOLD) is held
+    taken = Book({rule.name: replace(rule, answer=Answer.ALLOW)}, {})
+    assert apparmor.granted(taken) == (line,)
+    assert apparmor.covers(f"1\n{line}", apparmor.known(seen))
 
 
 # rules ------------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import importlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -165,20 +166,27 @@ def crew_of(desk: Desk, ssh: Ssh, told: Told) -> Crew:
 
 async def _durably(desk: Desk, attempt: str, document: Json | None, climb: Climb, told: Told) -> Json:
     runs = runs_of(desk)
-    loop = asyncio.get_running_loop()
 
     def stop() -> None:
         told("interrupt", "stopping at the next safe place")
         climb.stopping = True
 
-    signals = (signal.SIGINT, signal.SIGTERM)  # a terminal's way, and a CI runner's
-    main = threading.current_thread() is threading.main_thread()  # only there may signals be handled
-    for number in signals if main else ():
+    with heeding(stop):
+        return await asyncio.to_thread(runs.carry, attempt, document, climb)
+
+
+@contextmanager
+def heeding(stop: Callable[[], None]) -> Iterator[None]:
+    """`stop` is called for SIGINT and SIGTERM, a terminal's way and a CI runner's. Only the main thread may handle signals."""
+    loop = asyncio.get_running_loop()
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
-        return await asyncio.to_thread(runs.carry, attempt, document, climb)
+        yield
     finally:
-        for number in signals if main else ():
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -138,7 +138,7 @@ async def prepare(desk: Desk, chosen: Sequence[str] = ()) -> Prepared:
     for facts in watched:
         facts[DENIALS]  # a log that is full or damaged is said now, and not after a restart
         if apparmor.at_work(facts[STATE]):
-            steps += apparmor.watched(facts)
+            steps += apparmor.watched(facts, anew=True)
         else:
             may_change(facts)
             steps += widen(facts, watched=True, shown=True)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from galvan.app.change import crew_of
+from galvan.app.change import crew_of, heeding
 from galvan.app.desk import Desk
 from galvan.app.hands import hands
 from galvan.app.planning import order_of
@@ -18,12 +18,11 @@ from galvan.cluster.arbitrator import MEMBERS
 from galvan.cluster.facts import GATE, INSTALL
 from galvan.cluster.health import complaints, text
 from galvan.cluster.quote import sh
-from galvan.edges.ssh import Ssh
 from galvan.engine.bounce import bounced
 from galvan.engine.choreography import DRAINED
 from galvan.engine.gates import Crew, synced
 from galvan.engine.gather import gather
-from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Restart, Snapshot, Unreadable, Unsafe
+from galvan.model import GalvanError, Host, HostFacts, How, NotHealed, Remote, Restart, Snapshot, Unreadable, Unsafe
 from galvan.model.denials import Denial
 from galvan.tips.selinux import apparmor
 from galvan.tips.selinux.audit import Log, concerns, log, query
@@ -89,30 +88,48 @@ async def rehearse(
 ) -> tuple[Trial, ...]:
     """`keep` gets each trial as soon as it is over: a process that dies later has not learnt it in vain. A strict
     rehearsal ends with the first event that fails or is refused anything. Otherwise what failed is told and stands in the trials; a host that does not come back
-    ends it all the same. Raises Unsafe where a gate refuses or a log loses records."""
+    ends it all the same. A signal ends it after the event that is under way, with every member where it belongs. Raises Unsafe then, and where a gate
+    refuses or a log loses records."""
     trials: list[Trial] = []
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        told("interrupt", "stopping after this event")
+        asked.set()
+
     async with hands(desk, run, desk.authorities(), (DRAINED,)) as ssh:
         crew = crew_of(desk, ssh, told)
-        for facts, event in made.events:
-            host, name = facts.host, f"{event.id}@{facts.host.name}"
-            told(name, event.title)
-            before = await _logs(made.watched, {f.host.name: await _clock(f.host, ssh) for f in made.watched}, ssh)
-            failed = ""
-            try:
-                await _happen(facts, event, made.snapshot, crew, name)
-            except (NotHealed, Unreadable) as why:
-                failed = str(why)
-                told(name, f"it failed: {failed}")
-            await asyncio.sleep(WRITTEN)
-            after = await _logs(made.watched, {name: one.since for name, one in before.items()}, ssh)
-            trials.append(Trial(host.name, event.id, _caught(event, before, after, made), failed))
-            keep(trials[-1])
-            told(name, f"{len(trials[-1].caught)} denials")
-            if made.strict and (failed or trials[-1].caught):
-                break
-            if failed:
-                await _whole(host, facts, crew, failed)
+        with heeding(stop):
+            for facts, event in made.events:
+                trials.append(await _tried(facts, event, made, crew))
+                keep(trials[-1])
+                if made.strict and (trials[-1].failed or trials[-1].caught):
+                    break
+                if failed := trials[-1].failed:
+                    await _whole(facts.host, facts, crew, failed)
+                if asked.is_set() and len(trials) < len(made.events):
+                    raise Unsafe(
+                        f"stopped as asked after {event.id}@{facts.host.name}: {len(trials)} of {len(made.events)} events were tried"
+                    )
     return tuple(trials)
+
+
+async def _tried(facts: HostFacts, event: Event, made: Rehearsal, crew: Crew) -> Trial:
+    """Raises Unsafe where the logs cannot be trusted."""
+    host, name, ssh = facts.host, f"{event.id}@{facts.host.name}", crew.remote
+    crew.say(name, event.title)
+    before = await _logs(made.watched, {f.host.name: await _clock(f.host, ssh) for f in made.watched}, ssh)
+    failed = ""
+    try:
+        await _happen(facts, event, made.snapshot, crew, name)
+    except (NotHealed, Unreadable) as why:
+        failed = str(why)
+        crew.say(name, f"it failed: {failed}")
+    await asyncio.sleep(WRITTEN)
+    after = await _logs(made.watched, {name: one.since for name, one in before.items()}, ssh)
+    trial = Trial(host.name, event.id, _caught(event, before, after, made), failed)
+    crew.say(name, f"{len(trial.caught)} denials")
+    return trial
 
 
 def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], made: Rehearsal) -> tuple[Caught, ...]:
@@ -127,11 +144,11 @@ def _caught(event: Event, before: dict[str, Log], after: dict[str, Log], made: R
     return tuple(found)
 
 
-async def _clock(host: Host, ssh: Ssh) -> float:
+async def _clock(host: Host, ssh: Remote) -> float:
     return float(await ssh.act(host, sh("date +%s.%N"), "rehearse"))
 
 
-async def _logs(watched: Sequence[HostFacts], since: dict[str, float], ssh: Ssh) -> dict[str, Log]:
+async def _logs(watched: Sequence[HostFacts], since: dict[str, float], ssh: Remote) -> dict[str, Log]:
     async def one(host: Host) -> tuple[str, Log]:
         try:
             return host.name, log(await ssh.act(host, query(f"{since[host.name]:.0f}"), "rehearse"))

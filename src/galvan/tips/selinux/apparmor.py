@@ -182,8 +182,9 @@ _RELOAD = "[ ! -e {{file}} ] || apparmor_parser -r -W {{file}}"
 _DROP = "[ ! -e {{file}} ] || apparmor_parser -R {{file}} || true"
 
 
-def watched(facts: HostFacts) -> Iterator[Step]:
-    """A profile that complains; the server comes under it with its next start. Raises Blind where somebody else has one."""
+def watched(facts: HostFacts, anew: bool = False) -> Iterator[Step]:
+    """A profile that complains; the server comes under it with its next start. `anew`: one that complains already is written as it would
+    be today. Raises Blind where somebody else has one."""
     state, host = facts[LOADED], facts.host.name
     if foreign := str(state.get("foreign") or "").strip():
         raise Blind(
@@ -194,7 +195,7 @@ def watched(facts: HostFacts) -> Iterator[Step]:
     text = profile(facts[PATHS], str(facts[STATE].get("exe") or "/usr/sbin/mariadbd"), (), complain=True)
     want: State = {"own": sha256(text.encode()).hexdigest(), "mode": "complain"}
     before: State = {key: state.get(key) for key in want}
-    if before == want or state.get("mode") == "enforce":
+    if before == want or state.get("mode") == "enforce" or (state.get("mode") and not anew):
         return
     yield Step(
         f"selinux.profile@{host}", TIP, host, Stage.LABEL, LOADED, before, want, (PutFile(FILE, text), sh(_LOAD, file=FILE)),

@@ -21,7 +21,7 @@ _QUERY = r"""set +eu; k=/sys/fs/selinux/enforce; a=/sys/module/apparmor/paramete
 since={{since}}; l=/var/log/audit/audit.log
 if [ "$since" = usual ]; then
   since=$(($(date +%s) - 86400))
-  for d in /var/lib/selinux/*/active/modules/400/galvan_galera; do [ -d "$d" ] && n=$(stat -c %Y "$d") && [ "$n" -gt "$since" ] && since=$n; done
+  for d in /var/lib/selinux/*/active/modules/400/galvan_galera /etc/apparmor.d/galvan_mariadbd; do [ -e "$d" ] && n=$(stat -c %Y "$d") && [ "$n" -gt "$since" ] && since=$n; done
 fi
 echo "since $since"
 set -- $(auditctl -s 2>/dev/null | awk '{ v[$1] = $2 } END { print v["lost"] + 0, v["pid"] + 0 }'); echo "lost ${1:-0}"
@@ -46,7 +46,7 @@ if [ -e $l ] && systemctl is-active -q auditd 2>/dev/null; then
 else echo 'source journal'; echo "free $(df -Pk /var/log | awk 'NR==2{print $4}')"; journalctl --since "@$since" _TRANSPORT=audit + _TRANSPORT=kernel -o short-unix --no-pager 2>/dev/null | keep
 fi; echo; echo 'end'"""
 USUAL = "usual"
-"""The last day, or since Galvan's module was installed, whichever is less."""
+"""The last day, or since Galvan's module or profile was installed, whichever is less: what was noted under another says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
