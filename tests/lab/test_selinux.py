@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from galvan.edges import denials as files
 from galvan.lab import guests
 from galvan.model.denials import Answer
 
+from . import misuse
 from .operator import Operator, synced, wait
 
 GROUND = {"guests": "selinux"}
@@ -194,75 +194,36 @@ def test_what_else_a_cluster_lives_through_is_not_refused(patient: Operator) -> 
 
 
 # what the server must not do, for real -----------------------------------------------------------------------------------------
-GROUND_FOR_MISUSE = (
-    "mkdir -p /srv/misuse; chmod 777 /srv/misuse; rm -f /srv/misuse/*; echo taken >/etc/misuse; chmod 644 /etc/misuse; chcon -t shadow_t /etc/misuse; "
-    "printf '#!/bin/sh\\ncat /etc/misuse >/srv/misuse/shell\\n' >/srv/misuse/run; chmod 755 /srv/misuse/run"
-)
-
-
-def sql(statement: str) -> str:
-    return lab.execute("db2", f"mariadb -N -B -e {shlex.quote(statement)} 2>&1; true")
-
-
-def reads_secrets() -> bool:
-    return "taken" in sql("SELECT LOAD_FILE('/etc/misuse')")
-
-
-def loads_secrets() -> bool:
-    sql(
-        "CREATE DATABASE IF NOT EXISTS misuse; CREATE OR REPLACE TABLE misuse.t (a TEXT); LOAD DATA INFILE '/etc/misuse' INTO TABLE misuse.t"
-    )
-    return "taken" in sql("SELECT a FROM misuse.t")
-
-
-def writes_outside() -> bool:
-    sql("SELECT 'x' INTO OUTFILE '/srv/misuse/out'")
-    return "out" in lab.execute("db2", "ls /srv/misuse").split()
-
-
-def runs_what_it_likes() -> bool:
-    """The server runs this command whenever its state changes; the shell itself is one that its transfers need. It takes the name
-    at its start only (since CVE-2021-27928), so whoever asks for it has an option file in his hands."""
-    lab.execute(
-        "db2",
-        "systemctl set-environment MYSQLD_OPTS=--wsrep-notify-cmd=/srv/misuse/run; systemctl restart mariadb; systemctl unset-environment MYSQLD_OPTS",
-        limit=600,
-    )
-    wait(synced, 300)
-    return "shell" in lab.execute("db2", "ls /srv/misuse").split()
+GROUND_FOR_MISUSE = f"{misuse.GROUND}; chcon -t shadow_t /etc/misuse"
 
 
 def dials_elsewhere() -> bool:
     """sshd answers a replica with its own banner, which is no server's; a kernel that refuses says error 13."""
-    sql(
+    misuse.sql(
         "CHANGE MASTER 'misuse' TO MASTER_HOST='127.0.0.1', MASTER_PORT=22, MASTER_USER='x', MASTER_PASSWORD='x', MASTER_CONNECT_RETRY=1"
     )
-    sql("START SLAVE 'misuse'")
+    misuse.sql("START SLAVE 'misuse'")
     time.sleep(8)
-    seen = sql("SHOW SLAVE 'misuse' STATUS")
-    sql("STOP SLAVE 'misuse'; RESET SLAVE 'misuse' ALL")
+    seen = misuse.sql("SHOW SLAVE 'misuse' STATUS")
+    misuse.sql("STOP SLAVE 'misuse'; RESET SLAVE 'misuse' ALL")
     return "(13" not in seen and "Permission denied" not in seen
 
 
 MISUSES: tuple[Callable[[], bool], ...] = (
-    reads_secrets,
-    loads_secrets,
-    writes_outside,
-    runs_what_it_likes,
-    dials_elsewhere,
-)
+    misuse.reads_secrets, misuse.loads_secrets, misuse.writes_outside, misuse.runs_what_it_likes, dials_elsewhere,
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("misuse", MISUSES, ids=lambda misuse: misuse.__name__)
-def test_a_misuse_is_refused_and_noted(patient: Operator, misuse: Callable[[], bool]) -> None:
+@pytest.mark.parametrize("misused", MISUSES, ids=lambda misused: misused.__name__)
+def test_a_misuse_is_refused_and_noted(patient: Operator, misused: Callable[[], bool]) -> None:
     """The control: the same works as soon as the kernel only takes notes."""
     lab.execute("db2", GROUND_FOR_MISUSE)
     since = now("db2")
-    assert misuse() is False
+    assert misused() is False
     assert denied("db2", since)
     lab.execute("db2", "setenforce 0; " + GROUND_FOR_MISUSE)
     try:
-        assert misuse() is True
+        assert misused() is True
     finally:
         lab.execute("db2", "setenforce 1")
 
