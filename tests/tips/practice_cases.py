@@ -1,6 +1,6 @@
 """Real output of hosts as cases: a set of outputs, what is changed in them, and what a check must say of it.
 
-The sets of lb3 and lb4 are no recordings: neither a ProxySQL nor a MaxScale could be had. They are what the tables of ProxySQL's
+The sets of lb3 and lb4 are recordings where their names have a version; the others are what the tables of ProxySQL's
 documentation answer to Galvan's own statements, and what Galvan's reader makes of files of MaxScale's.
 """
 
@@ -75,7 +75,15 @@ def cases() -> list[Case]:
 def judge(case: Case) -> Finding:
     """What the check says of db1, or of the case's `host`."""
     check, hosts = BY_ID[case.check], (case.said["host"],) if "host" in case.said else ("db1", "lb1")
-    return next(found for found in check.judge(snapshot_of(case.said)) if found.host in hosts)
+    return next(found for found in check.judge(_asked(snapshot_of(case.said), check)) if found.host in hosts)
+
+
+def _asked(snapshot: Snapshot, check: Check) -> Snapshot:
+    """No more than an audit of this tip alone would ask for: a check that needs what its tip does not name would know nothing on hosts."""
+    (tip,) = [tip for tip in TIPS if check in tip.checks]
+    known = {fact.id for fact in tip.facts}
+    hosts = [HostFacts(f.host, {id: said for id, said in f.readings.items() if id in known}) for f in snapshot.hosts]
+    return replace(snapshot, hosts=tuple(hosts))
 
 
 def snapshot_of(said: dict[str, Any]) -> Snapshot:
