@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from galvan.edges.fake import Fake
 
 SCRIPTS = ("common", "mariabackup", "mysqldump", "rsync")
-_TOOLS = "socat=1.7.4.4\nsocat_tls=yes\nsocat_floor=yes\nstunnel=yes\nrsync=yes\nmariabackup=yes\nopenssl=yes\nbash=yes\nlasting=dpkg\n"
+_TOOLS = "socat=1.7.4.4\nsocat_tls=yes\nsocat_floor=yes\nstunnel=yes\nrsync=yes\nmariabackup=yes\nopenssl=yes\nbash=yes\nlasting=dpkg\noptions=yes\n"
 
 
 def _paths() -> list[str]:

@@ -173,6 +173,8 @@ def lacking(facts: HostFacts, name: str) -> Iterator[str]:
         yield "stunnel is not installed"
     if name == "mariabackup" and seen.get("mariabackup") != "yes":
         yield "mariabackup is not installed"
+    elif name == "mariabackup" and seen.get("options") != "yes":
+        yield f"no backup begins: {seen.get('options')} (in [mariabackup] or [xtrabackup]: write it to [sst], or with loose- before it)"
 
 
 @check(

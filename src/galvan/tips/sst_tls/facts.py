@@ -75,11 +75,14 @@ TOOLS: Fact[State] = Fact(
         "case $v in *'WITH_OPENSSL 1'*) echo socat_tls=yes;; *) echo socat_tls=no;; esac; } || echo socat=no\n"
         "case $(socat -hhh 2>/dev/null) in *openssl-min-proto-version*) echo socat_floor=yes;; *) echo socat_floor=no;; esac\n"
         "for t in stunnel rsync mariabackup xtrabackup openssl bash; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done\n"
-        "command -v dpkg-statoverride >/dev/null && echo lasting=dpkg || echo lasting=no"
+        "command -v dpkg-statoverride >/dev/null && echo lasting=dpkg || echo lasting=no\n"
+        "b=$(command -v mariadb-backup || command -v mariabackup) || exit 0\n"
+        'w=$("$b" --print-param 2>&1 >/dev/null) && echo options=yes || echo "options=$(printf "%s" "$w" | tail -n 1)"'
     ),
     lines,
 )
-"""`lasting`: with what a mode outlives the next upgrade of the package."""
+"""`lasting`: with what a mode outlives the next upgrade of the package. `options`: does the backup program itself take what stands in its groups of
+the option files? Its transfer script reads words there (`encrypt`) at which the program ends."""
 
 _FIT = r"""
 command -v openssl >/dev/null || { echo 'openssl is not installed' >&2; exit 1; }
