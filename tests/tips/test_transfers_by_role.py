@@ -60,6 +60,14 @@ def test_they_are_named_on_every_member_or_on_none() -> None:
         planned(with_roles("db1"))
 
 
+def test_one_end_alone_is_not_enough() -> None:
+    lines = "".join(line for line in ROLES.splitlines(keepends=True) if "client" in line)
+    edit = [[host, "host.sst_config", "", lines] for host in HOSTS]
+    edit += [[host, "sst.fit", "ca=", FIT.format(end="donor") + "ca="] for host in HOSTS]
+    with pytest.raises(Blind, match="no certificate and key are named for its end as the joiner"):
+        planned(seen(edit))
+
+
 @pytest.mark.parametrize("line", ["--ssl-mode=VERIFY_CA\n", "--encrypt=4\n"])
 def test_what_mariabackups_group_says_is_not_pinned_to_clear_text(line: str) -> None:
     """A line in [sst] is read before it: with `ssl-mode=DISABLED` there, transfers that were encrypted would be no longer."""

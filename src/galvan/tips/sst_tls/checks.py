@@ -221,6 +221,9 @@ def unfit(facts: HostFacts) -> Iterator[str]:
 
 
 def _wrong(end: Pair, purpose: str, facts: HostFacts) -> Iterator[str]:
+    if not end.whole:
+        yield f"no certificate and key are named for its end as the {'joiner' if purpose == 'sslserver' else 'donor'}"
+        return
     if (fit := facts[FIT].get(end)) is None:
         raise Unreadable(f"{end.certificate} of {facts.host.name} was not looked at")
     if fit.get("readable") != "yes":
