@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from practice_cases import snapshot_of
 
-from galvan.cluster.transfer import Pair, pin, spoken
+from galvan.cluster.transfer import End, pin, spoken
 from galvan.engine.audit import audit
 from galvan.model import Blind, Rung, Setting, Snapshot, Verdict
 from galvan.tips import TIPS
@@ -43,8 +43,8 @@ def planned(snapshot: Snapshot) -> list[Setting]:
 
 def test_each_end_shows_what_is_named_for_it() -> None:
     joiner, donor = spoken(with_roles("db1").of("db1")).ends
-    assert joiner == Pair("/etc/ssl/shop.pem", "/etc/ssl/joiner.pem", "/etc/ssl/joiner.key")
-    assert donor == Pair("/etc/ssl/shop.pem", "/etc/ssl/donor.pem", "/etc/ssl/donor.key")
+    assert joiner == End("/etc/ssl/shop.pem", "/etc/ssl/joiner.pem", "/etc/ssl/joiner.key")
+    assert donor == End("/etc/ssl/shop.pem", "/etc/ssl/donor.pem", "/etc/ssl/donor.key")
 
 
 def test_such_certificates_are_the_owners_and_stay() -> None:

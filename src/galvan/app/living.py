@@ -106,8 +106,8 @@ async def rehearse(
                 if made.strict and (trials[-1].failed or trials[-1].caught):
                     break
                 if failed := trials[-1].failed:
-                    await _whole(facts.host, facts, crew, failed)
-                if asked.is_set() and len(trials) < len(made.events):
+                    await _whole(crew, failed)
+                if asked.is_set() and (made.strict or len(trials) < len(made.events)):
                     raise Unsafe(
                         f"stopped as asked after {event.id}@{facts.host.name}: {len(trials)} of {len(made.events)} events were tried"
                     )
@@ -183,7 +183,7 @@ def restart_of(facts: HostFacts, crew: Crew) -> Restart:
     return Restart(len(crew.cluster.having(*MEMBERS)), text(facts[INSTALL], "unit"), limit=COPY)
 
 
-async def _whole(host: Host, facts: HostFacts, crew: Crew, failed: str) -> None:
+async def _whole(crew: Crew, failed: str) -> None:
     """After an event that failed. Raises Unsafe while the cluster is not whole."""
     if told := [*complaints(await gather(crew.cluster, GATE, crew.remote))]:
         raise Unsafe(f"{failed}. The rehearsal ends here: {'; '.join(told)}")

@@ -181,19 +181,16 @@ CONFIG: Fact[State] = Fact(
     ),
     optionfile.printed,
 )
+_HIDDEN = " | sed 's/^--\\([a-z_-]*\\(auth\\|password\\)\\)=.*/--\\1=(hidden)/I; s/^--\\([a-z_-]*key\\)=[^/].*/--\\1=(hidden)/I'"
+"""A key may be a path, which is no secret; a password that begins like one is."""
 SST_CONFIG: Fact[State] = Fact(
     "host.sst_config",
-    Shell(
-        "my_print_defaults sst 2>/dev/null | sed 's/^--\\([a-z_-]*\\(auth\\|key\\|password\\)\\)=[^/].*/--\\1=(hidden)/I'"
-    ),
+    Shell("my_print_defaults sst 2>/dev/null" + _HIDDEN),
     optionfile.printed,
 )
 BACKUP_CONFIG: Fact[State] = Fact(
     "host.backup_config",
-    Shell(
-        "for g in mariabackup xtrabackup; do my_print_defaults $g 2>/dev/null | grep '=.'; done"
-        " | sed 's/^--\\([a-z_-]*\\(auth\\|key\\|password\\)\\)=[^/].*/--\\1=(hidden)/I'"
-    ),
+    Shell("for g in mariabackup xtrabackup; do my_print_defaults $g 2>/dev/null | grep '=.'; done" + _HIDDEN),
     optionfile.printed,
 )
 """What mariabackup's transfer script reads after `[sst]`; `[xtrabackup]` before `[mariabackup]`, and an empty value is none."""

@@ -35,7 +35,7 @@ QUIET = Shell(
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class End:
     """What one end of a transfer shows and whom it believes: paths, empty where none is named."""
 
     ca: str
@@ -55,7 +55,7 @@ class Spoken:
     method: str
     encrypt: int
     mode: str
-    ends: tuple[Pair, Pair]
+    ends: tuple[End, End]
     sockopt: str = ""
 
     @property
@@ -153,19 +153,19 @@ def _older(facts: HostFacts) -> bool:
     return dialect(seen) is not Dialect.MARIADB or falls_back(text(seen, "version"))
 
 
-def _ends(facts: HostFacts, groups: tuple[State, ...]) -> tuple[Pair, Pair]:
+def _ends(facts: HostFacts, groups: tuple[State, ...]) -> tuple[End, End]:
     section, heeded = facts[SST_CONFIG], by_role(facts)
 
-    def pair(prefix: str) -> Pair:
+    def pair(prefix: str) -> End:
         ca = _first(f"{prefix}ca", *groups) or _first(f"{prefix}capath", *groups)
-        return Pair(ca, _first(f"{prefix}cert", *groups), _first(f"{prefix}key", *groups))
+        return End(ca, _first(f"{prefix}cert", *groups), _first(f"{prefix}key", *groups))
 
-    both = Pair(_first("tca", section) or _first("tcapath", section), _first("tcert", section), _first("tkey", section))
-    both = both if both != Pair("", "", "") else pair("ssl_")
+    both = End(_first("tca", section) or _first("tcapath", section), _first("tcert", section), _first("tkey", section))
+    both = both if both != End("", "", "") else pair("ssl_")
     if not heeded:
         return both, both
     own = pair("ssl_server_"), pair("ssl_client_")
-    joiner, donor = (Pair(o.ca or both.ca, o.certificate or both.certificate, o.key or both.key) for o in own)
+    joiner, donor = (End(o.ca or both.ca, o.certificate or both.certificate, o.key or both.key) for o in own)
     return joiner, donor
 
 

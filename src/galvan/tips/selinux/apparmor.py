@@ -178,7 +178,7 @@ def dangers(rule: Rule) -> Iterator[str]:
 
 # the way up --------------------------------------------------------------------------------------------------------------
 _LOAD = "apparmor_parser -r -W {{file}}"
-_RELOAD = "[ ! -e {{file}} ] || apparmor_parser -r -W {{file}}"
+_RELOAD = f"[ ! -e {{{{file}}}} ] || {_LOAD}"
 _DROP = "[ ! -e {{file}} ] || apparmor_parser -R {{file}} || true"
 
 

@@ -33,9 +33,11 @@ tells() { # auditd's own word on itself, for which it is asked by a signal; olde
   done
 }
 keep() { grep -aE 'type=(AVC|USER_AVC|SELINUX_ERR|PATH)|avc: |apparmor=' | grep -av 'apparmor="STATUS"' | once | tail -n 20000; }
-once() { # a complaining AppArmor says the same thousands of times, and each time anew
+once() { # a complaining AppArmor says the same thousands of times: the last of each counts, as what came since a moment is asked for
   awk -v since="$since" '!/apparmor=/ { print; next } match($0, /audit\([0-9]+/) && substr($0, RSTART + 6, RLENGTH - 6) + 0 < since + 0 { next }
-    { said = $0; sub(/^.*audit\([^)]*\)/, "", said); gsub(/ pid=[0-9]+|\/[0-9]+\//, "", said); if (!seen[said]++) print }'; }
+    { said = $0; sub(/^.*audit\([^)]*\)/, "", said); gsub(/ pid=[0-9]+|\/[0-9]+\//, "", said)
+      if (said in last) delete row[last[said]]; last[said] = NR; row[NR] = $0 }
+    END { for (at = 1; at <= NR; at++) if (at in row) print row[at] }'; }
 if [ -e $l ] && systemctl is-active -q auditd 2>/dev/null; then
   echo "free $(df -Pk ${l%/*} | awk 'NR==2{print $4}')"; tells "${2:-0}"
   sed -n 's/^admin_space_left *= *\([0-9]*\) *$/\1/p' /etc/audit/auditd.conf 2>/dev/null | awk '{ print "least", $1 * 1024 }'

@@ -6,23 +6,13 @@ from galvan.pki.steps import MATERIAL, SOUND
 from galvan.tips.sst_tls import checks, impact, proofs, steps
 from galvan.tips.sst_tls.facts import FIT, METHODS, SCRIPTS, TOOLS
 
+FACTS = (
+    VARIABLES, CONFIG, SST_CONFIG, BACKUP_CONFIG, PLATFORM, OWN_FILES, MATERIAL, SOUND, SCRIPTS, METHODS, TOOLS, FIT,
+)  # fmt: skip
 TIP = Tip(
     id="sst_tls",
     title="Encrypt state transfers",
-    facts=(
-        VARIABLES,
-        CONFIG,
-        SST_CONFIG,
-        BACKUP_CONFIG,
-        PLATFORM,
-        OWN_FILES,
-        MATERIAL,
-        SOUND,
-        SCRIPTS,
-        METHODS,
-        TOOLS,
-        FIT,
-    ),
+    facts=FACTS,
     checks=checks.CHECKS,
     mend=steps.mend,
     impact=impact.impact,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from galvan.cluster.dialects import Dialect, dialect
 from galvan.cluster.facts import CONFIG, VARIABLES
 from galvan.cluster.health import series, text
-from galvan.cluster.transfer import BACKUP, OURS, RSYNC, Pair, Spoken, falls_back, method, spoken
+from galvan.cluster.transfer import BACKUP, OURS, RSYNC, End, Spoken, falls_back, method, spoken
 from galvan.model import HostFacts, Judgement, Role, Rung, Severity, Snapshot, Unreadable, check, holds, not_here
 from galvan.tips.sst_tls.facts import FIT, SCRIPTS, TOOLS, Script
 
@@ -220,7 +220,7 @@ def unfit(facts: HostFacts) -> Iterator[str]:
     yield from dict.fromkeys(wrong for end, purpose in ends for wrong in _wrong(end, purpose, facts))
 
 
-def _wrong(end: Pair, purpose: str, facts: HostFacts) -> Iterator[str]:
+def _wrong(end: End, purpose: str, facts: HostFacts) -> Iterator[str]:
     if not end.whole:
         yield f"no certificate and key are named for its end as the {'joiner' if purpose == 'sslserver' else 'donor'}"
         return

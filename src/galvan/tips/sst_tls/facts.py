@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from galvan.cluster.facts import lines
-from galvan.cluster.transfer import Pair
+from galvan.cluster.transfer import End
 from galvan.model import Fact, Shell, State, Unreadable
 
 DIRECTORIES = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin"
@@ -77,12 +77,12 @@ TOOLS: Fact[State] = Fact(
         "for t in stunnel rsync mariabackup xtrabackup openssl bash; do command -v $t >/dev/null && echo $t=yes || echo $t=no; done\n"
         "command -v dpkg-statoverride >/dev/null && echo lasting=dpkg || echo lasting=no\n"
         "b=$(command -v mariadb-backup || command -v mariabackup) || exit 0\n"
-        'w=$("$b" --print-param 2>&1 >/dev/null) && echo options=yes || echo "options=$(printf "%s" "$w" | tail -n 1)"'
+        'w=$("$b" --print-param 2>&1 >/dev/null) && echo options=yes || echo "options=$(printf "%s" "$w" | tail -n 1 | cut -d = -f 1)"'
     ),
     lines,
 )
 """`lasting`: with what a mode outlives the next upgrade of the package. `options`: does the backup program itself take what stands in its groups of
-the option files? Its transfer script reads words there (`encrypt`) at which the program ends."""
+the option files? Its transfer script reads words there (`encrypt`) at which the program ends; the value is left out, for it may be a key."""
 
 _FIT = r"""
 command -v openssl >/dev/null || { echo 'openssl is not installed' >&2; exit 1; }
@@ -122,18 +122,18 @@ done
 """
 
 
-def fits(output: str) -> Mapping[Pair, State]:
+def fits(output: str) -> Mapping[End, State]:
     """By what is shown and believed, each in the lines that begin with its authority.
 
-    >>> fits("ca=/a\\ncert=/c\\nkey=/k\\nreadable=no\\nca=\\ncert=\\nkey=")[Pair("/a", "/c", "/k")]["readable"]
+    >>> fits("ca=/a\\ncert=/c\\nkey=/k\\nreadable=no\\nca=\\ncert=\\nkey=")[End("/a", "/c", "/k")]["readable"]
     'no'
     """
     said = output.splitlines()
     begin = [place for place, line in enumerate(said) if line.startswith("ca=")]
     each = [lines("\n".join(said[one:other])) for one, other in zip(begin, [*begin[1:], len(said)], strict=True)]
-    return {Pair(*(str(block.get(name, "")) for name in ("ca", "cert", "key"))): block for block in each}
+    return {End(*(str(block.get(name, "")) for name in ("ca", "cert", "key"))): block for block in each}
 
 
-FIT: Fact[Mapping[Pair, State]] = Fact("sst.fit", Shell(_FIT), fits)
+FIT: Fact[Mapping[End, State]] = Fact("sst.fit", Shell(_FIT), fits)
 """The checks that the scripts make before a transfer, made beforehand as the server's user, for all that any of its scripts
 would show: is it readable, is the key the certificate's, does the authority accept it, for both ends of a connection."""
