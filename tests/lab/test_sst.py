@@ -153,7 +153,39 @@ def test_a_stranger_gets_nothing_by_any_method(transfers: Operator, method: str)
     assert stolen(method) < 3000
 
 
-def test_a_stranger_at_the_joiners_port_neither_reads_nor_ends_it(transfers: Operator) -> None:
+@contextmanager
+def without_stunnel(*hosts: str) -> Iterator[None]:
+    for host in hosts:
+        lab.execute(host, "mv /usr/bin/stunnel /usr/bin/stunnel.hidden")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            lab.execute(host, "mv /usr/bin/stunnel.hidden /usr/bin/stunnel")
+
+
+@pytest.mark.parametrize("lacking", [("db1", "db2"), ("db3",), ("db1", "db2", "db3")], ids=["donors", "joiner", "all"])
+def test_galvans_own_script_speaks_with_either_pipe(transfers: Operator, lacking: tuple[str, ...]) -> None:
+    """stunnel where it is there, else socat; the ends need not be alike."""
+    with without_stunnel(*lacking):
+        watch = "until pgrep -af '[O]PENSSL-LISTEN:4444|[s]tunnel /tmp/galvan-sst' >/tmp/pipe; do sleep 0.05; done"
+        lab.execute("db3", f'rm -f /tmp/pipe; systemd-run --quiet --collect --unit=pipe sh -c "{watch}"')
+        with tapped("db3", "tcp port 4444") as file:
+            log = copied("db3")
+    assert "wsrep_sst_secure_rsync --role" in log
+    assert ("OPENSSL-LISTEN" if "db3" in lacking else "stunnel") in lab.execute(
+        "db3", "systemctl stop pipe; cat /tmp/pipe"
+    )
+    assert seen_on("db3", file, 4444) is Outcome.ENCRYPTED
+    assert holds_the_marker("db3")
+    for host in lab.current().databases:
+        assert lab.execute(host.name, LEFT).strip() == ""
+
+
+@pytest.mark.parametrize("lacking", [(), ("db1", "db2", "db3")], ids=["stunnel", "socat"])
+def test_a_stranger_at_the_joiners_port_neither_reads_nor_ends_it(
+    transfers: Operator, lacking: tuple[str, ...]
+) -> None:
     """With Galvan's own script a knock ends nothing: the transfer goes on beside it."""
     at = f"{address('db3')}:4444"
     lab.execute(
@@ -163,7 +195,8 @@ def test_a_stranger_at_the_joiners_port_neither_reads_nor_ends_it(transfers: Ope
         "END\nsystemd-run --quiet --collect --unit=knock sh -c 'sh /tmp/knock >/tmp/knocks 2>&1'",
     )
     try:
-        log = copied("db3")
+        with without_stunnel(*lacking):
+            log = copied("db3")
     finally:
         lab.execute("mallory", "systemctl stop knock")
     assert log.count("requesting state transfer failed") == 0
