@@ -47,7 +47,9 @@ def tapped(host: str, ports: str) -> Iterator[Path]:
 
 def seen_on(host: str, file: Path, port: int) -> Outcome:
     pcap = bytes.fromhex(lab.execute(host, f"od -An -v -tx1 {file} | tr -d ' \\n'", limit=120))
-    return clear.verdict(pcap, (port,), MARKER).outcome
+    trial = clear.verdict(pcap, (port,), MARKER)
+    print(trial.seen)
+    return trial.outcome
 
 
 def copied(host: str, limit: int = 170) -> str:
@@ -154,20 +156,20 @@ def test_a_stranger_gets_nothing_by_any_method(transfers: Operator, method: str)
 
 
 @contextmanager
-def without_stunnel(*hosts: str) -> Iterator[None]:
+def hidden(program: str, *hosts: str) -> Iterator[None]:
     for host in hosts:
-        lab.execute(host, "mv /usr/bin/stunnel /usr/bin/stunnel.hidden")
+        lab.execute(host, f"mv {program} {program}.hidden")
     try:
         yield
     finally:
         for host in hosts:
-            lab.execute(host, "mv /usr/bin/stunnel.hidden /usr/bin/stunnel")
+            lab.execute(host, f"mv {program}.hidden {program}")
 
 
 @pytest.mark.parametrize("lacking", [("db1", "db2"), ("db3",), ("db1", "db2", "db3")], ids=["donors", "joiner", "all"])
 def test_galvans_own_script_speaks_with_either_pipe(transfers: Operator, lacking: tuple[str, ...]) -> None:
     """stunnel where it is there, else socat; the ends need not be alike."""
-    with without_stunnel(*lacking):
+    with hidden("/usr/bin/stunnel", *lacking):
         watch = "until pgrep -af '[O]PENSSL-LISTEN:4444|[s]tunnel /tmp/galvan-sst' >/tmp/pipe; do sleep 0.05; done"
         lab.execute("db3", f'rm -f /tmp/pipe; systemd-run --quiet --collect --unit=pipe sh -c "{watch}"')
         with tapped("db3", "tcp port 4444") as file:
@@ -195,7 +197,7 @@ def test_a_stranger_at_the_joiners_port_neither_reads_nor_ends_it(
         "END\nsystemd-run --quiet --collect --unit=knock sh -c 'sh /tmp/knock >/tmp/knocks 2>&1'",
     )
     try:
-        with without_stunnel(*lacking):
+        with hidden("/usr/bin/stunnel", *lacking):
             log = copied("db3")
     finally:
         lab.execute("mallory", "systemctl stop knock")
@@ -215,6 +217,29 @@ def test_without_its_key_the_script_ends_and_opens_nothing(transfers: Operator) 
     )
     assert "key, certificate and authority are needed" in said
     assert said.rstrip().endswith("ended 22"), said
+
+
+@pytest.mark.parametrize("lacking", [(), ("db1",)], ids=["stunnel", "socat"])
+def test_a_listener_that_a_kill_left_does_not_keep_the_port(transfers: Operator, lacking: tuple[str, ...]) -> None:
+    """Nothing but the script is killed, ten times; the next one begins at once, and has the port."""
+    ours = "/etc/mysql/galvan/cluster"
+    with hidden("/usr/bin/stunnel", *lacking):
+        said = lab.execute(
+            "db1",
+            f"printf '[sst]\\ntca={ours}/ca.pem\\ntcert={ours}/cert.pem\\ntkey={ours}/key.pem\\n' >/tmp/whole.cnf; mkdir -p /tmp/nowhere\n"
+            "for i in 1 2 3 4 5 6 7 8 9 10; do\n"
+            "  wsrep_sst_secure_rsync --role joiner --address 127.0.0.1:4999 --datadir /tmp/nowhere --defaults-file /tmp/whole.cnf "
+            "--parent $$ >/tmp/said 2>&1 & script=$!\n"
+            "  until grep -q ready /tmp/said || ! kill -0 $script 2>/dev/null; do sleep 0.05; done\n"
+            "  cat /tmp/said; [ $i = 10 ] && kill $script || kill -9 $script; wait $script\n"
+            "done\n"
+            "ss -Hltn 'sport = :4999'; ls -d /tmp/galvan-sst.* 2>/dev/null; rm -r /tmp/nowhere /tmp/whole.cnf",
+            limit=60,
+        )
+    assert said.count("ready joiner:") == 10, said
+    assert "ERROR" not in said
+    assert "LISTEN" not in said
+    assert "/tmp/galvan-sst" not in said
 
 
 def filled(megabytes: int) -> None:
@@ -298,13 +323,11 @@ def test_a_loop_of_members_that_differ_is_seen_and_healed(transfers: Operator) -
 def test_a_shut_script_stays_shut_over_an_upgrade_where_there_is_no_dpkg(transfers: Operator) -> None:
     """As on a host of Red Hat's: the list of modes is hidden, and a new file takes the script's place as rpm would put it there."""
     real, unit = "/usr/bin/wsrep_sst_mysqldump", "galvan-wsrep-sst-mysqldump"
-    hidden = "mv /usr/bin/dpkg-statoverride /usr/bin/dpkg-statoverride.hidden"
     transfers.govern("{sst: {method: mariabackup, also: [mysqldump]}}")
     assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
     before = lab.execute("db2", f"stat -c '%a %U' {real}; sha256sum {real}")
     assert before.startswith("755"), "a method that is asked for later is opened again"
-    lab.execute("db2", hidden)
-    try:
+    with hidden("/usr/bin/dpkg-statoverride", "db2"):
         transfers.govern("{sst: {method: mariabackup}}")
         assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
         assert lab.execute("db2", f"systemctl is-active {unit}.path").strip() == "active"
@@ -317,8 +340,6 @@ def test_a_shut_script_stays_shut_over_an_upgrade_where_there_is_no_dpkg(transfe
         assert transfers.json("rollback", "--auto-approve")["status"] == "done"
         assert lab.execute("db2", f"stat -c '%a %U' {real}; sha256sum {real}") == before
         assert lab.execute("db2", f"ls /etc/systemd/system/{unit}.* 2>/dev/null || true").strip() == ""
-    finally:
-        lab.execute("db2", "mv /usr/bin/dpkg-statoverride.hidden /usr/bin/dpkg-statoverride")
     assert transfers.json("apply", *TIP, "--auto-approve")["status"] == "done"
 
 
