@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from practice import TOP, Notes, carry, copy_of, crew_of, heights, insecure, look, planned, run
 
-from galvan.cluster.health import may_begin
+from galvan.cluster.health import commit_rate, may_begin
 from galvan.edges.fake import Fake
 from galvan.engine.apply import carry_out
 from galvan.engine.plan import Plan
@@ -186,3 +186,16 @@ def test_a_run_does_not_begin_where_a_member_cannot_be_read() -> None:
     fake.die("db1")
     with pytest.raises(Unsafe, match="nothing was begun: db1 could not be read"):
         may_begin(run(look(fake)), ["db2"])
+
+
+@pytest.mark.parametrize("gone", ["before", "after"])
+def test_a_member_that_is_not_well_in_one_of_two_looks_is_a_refusal_and_no_error(gone: str) -> None:
+    fake = insecure()
+    busy(fake)
+    well = run(look(fake))
+    fake.group.leave("db3")
+    ill = run(look(fake))
+    before, after = (ill, well) if gone == "before" else (well, ill)
+    assert commit_rate(before, after) == 0
+    with pytest.raises(Unsafe, match="db3 could not be read"):
+        may_begin(ill, ["db2"], commit_rate(before, after))

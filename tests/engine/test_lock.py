@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from practice import carry, climb_of, insecure, planned, run
+from practice import carry, climb_of, insecure, look, planned, run
 
 from galvan.app.change import FACTS
 from galvan.app.manifest import MANIFEST, entries_of, set_aside
+from galvan.cluster.health import not_held
 from galvan.edges.fake import Fake, File, scripts
 from galvan.engine.document import wave_document
 from galvan.engine.gather import gather
@@ -30,6 +31,19 @@ def test_a_second_operator_is_refused_and_told_who_and_how() -> None:
     assert "ann on desk1, run 20250101-0800" in str(refused.value)
     assert "galvan unlock" in str(refused.value)
     assert set(owners(fake)) == {"db2"}
+
+
+def test_who_asks_before_he_locks_is_told_of_the_run_and_not_of_what_it_does() -> None:
+    fake = insecure()
+    fake.machines["db2"].files[LOCK] = fake.machines["db1"].files[LOCK] = File("ann on desk1, run r, since today\n")
+    fake.group.leave("db2")
+    with pytest.raises(Unsafe, match=r"^nothing was begun: locked by: ann on desk1, run r, since today \(if that run"):
+        not_held(run(look(fake)))
+    fake.die("db1")
+    with pytest.raises(Unsafe, match="locked by: ann"):
+        not_held(run(look(fake)))
+    del fake.machines["db2"].files[LOCK]
+    not_held(run(look(fake)))
 
 
 def test_all_members_are_locked_whoever_the_plan_concerns_and_released_at_the_end() -> None:

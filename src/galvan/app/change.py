@@ -20,7 +20,7 @@ from galvan.app.outage import outage, service_fact
 from galvan.cluster.arbitrator import SETUP
 from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, LONG, OWN_CONFIG, SESSIONS
-from galvan.cluster.health import commit_rate, complaints, may_begin
+from galvan.cluster.health import commit_rate, complaints, may_begin, not_held
 from galvan.cluster.load import LOAD
 from galvan.cluster.position import POSITION
 from galvan.cluster.precedence import READING
@@ -85,6 +85,7 @@ async def apply(desk: Desk, made: Plan, orders: Orders, told: Told, run: str = "
     loaded = asyncio.create_task(asyncio.to_thread(importlib.import_module, "dbos"))  # slow, and needed below anyway
     async with Connections(desk.cluster) as connections:
         now = await look(replace(desk, tips=tips), (*HOUSE, SESSIONS, LONG, *BEHIND, *UPKEEP), connections)
+        not_held(now)
         if fingerprint(now, tips) != made.fingerprint:
             raise Unsafe(
                 "the plan is stale: the cluster is not as it was when the plan was made. Nothing was changed; plan again"
@@ -117,7 +118,8 @@ async def _may_begin(desk: Desk, made: Plan, now: Snapshot, connections: Connect
     # the little that is always waited lets connections be seen closed that a host gave up while a person typed
     await asyncio.sleep(max(0.1, looked + 1.0 - time.monotonic()))
     later = await look(replace(desk, tips=()), GATE, connections)
-    may_begin(now, restarting, commit_rate(now, later), quorum=not made.outage)
+    not_held(later)
+    may_begin(later, restarting, commit_rate(now, later), quorum=not made.outage)
     return Ready(connections, authorities, later)
 
 

@@ -12,7 +12,7 @@ from galvan.app.desk import Desk, look
 from galvan.app.orders import Orders, estimated, ordered, permitted
 from galvan.cluster.behind import BEHIND
 from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, MOMENT, SESSIONS
-from galvan.cluster.health import commit_rate, complaints, may_stop, may_take_down
+from galvan.cluster.health import commit_rate, may_stop, may_take_down
 from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.upkeep import UPKEEP, memory
 from galvan.engine.estimate import needed, passes
@@ -42,7 +42,7 @@ async def check(desk: Desk, made: Plan, orders: Orders) -> Checked:
     general = [*_general(desk, made, orders, now, notes)]
     if general:
         refused["run"] = tuple(general)
-    rate = 0.0 if [*complaints(before)] or [*complaints(now)] else commit_rate(before, now)
+    rate = commit_rate(before, now)
     for wave in made.waves:
         if wave.stops and (told := [*_restart(wave, made, now, rate)]):
             refused[wave.id] = tuple(told)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from galvan.app.desk import Audited, Desk, audit
 from galvan.cluster import identity
 from galvan.cluster.behind import BEHIND, behind
-from galvan.cluster.facts import HOUSE, MOMENT, SESSIONS
+from galvan.cluster.facts import HOUSE, SESSIONS
+from galvan.cluster.health import held
 from galvan.cluster.settle import settle
 from galvan.cluster.upkeep import UPKEEP
 from galvan.engine.plan import Plan, host_order, limited, plan
@@ -22,19 +22,10 @@ async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, A
     seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, *BEHIND, *UPKEEP))
     if seen.misfits:
         raise Unsafe(
-            "nothing is planned, and nothing was changed: " + "; ".join((*_under_way(seen.snapshot), *seen.misfits))
+            "nothing is planned, and nothing was changed: " + "; ".join((*held(seen.snapshot), *seen.misfits))
         )
     made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify, outage)
     return (limited(made, desk.limit) if desk.limit else made), seen
-
-
-def _under_way(snapshot: Snapshot) -> tuple[str, ...]:
-    """Whose run holds the hosts: a member that is down may be one that it restarts, and is not to be started by hand."""
-    owners = []
-    for facts in snapshot.having(Role.DATABASE):
-        with suppress(Unreadable):
-            owners.append(str(facts[MOMENT].get("lock") or "").strip())
-    return tuple(f"locked by: {owner}" for owner in dict.fromkeys(owners) if owner)
 
 
 def order_of(snapshot: Snapshot) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ of the votes there were.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from galvan.cluster.arbitrator import PULSE
@@ -19,6 +20,7 @@ from galvan.model import Blind, HostFacts, Role, Snapshot, State, Unreadable, Un
 ABSENCE = 60.0  # seconds that a restarting member is expected to be away, generously
 CLOCK_SKEW = 60.0
 DISK_KB = 256 * 1024
+IF_DEAD = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
 
 
 def number(state: State, key: str) -> int:
@@ -99,6 +101,22 @@ def _member(facts: HostFacts, size: int) -> Iterator[str]:
         yield f"{name} is desynced (a donor, a backup or an operator holds it)"
     if text(facts[MOMENT], "transfer") != "0":
         yield f"a state transfer runs on {name}"
+
+
+def not_held(snapshot: Snapshot) -> None:
+    """Raises Unsafe where another run holds a member: what else is wrong with the cluster may be that run's own work."""
+    if why := [*held(snapshot)]:
+        raise Unsafe("nothing was begun: " + "; ".join(why))
+
+
+def held(snapshot: Snapshot) -> Iterator[str]:
+    """Whose run holds members, each said once: a member that is down may be one that it restarts, and is not to be
+    started by hand."""
+    owners = []
+    for facts in snapshot.having(Role.DATABASE):
+        with suppress(Unreadable):
+            owners.append(str(facts[MOMENT].get("lock") or "").strip())
+    yield from (f"locked by: {owner} ({IF_DEAD})" for owner in dict.fromkeys(owners) if owner)
 
 
 def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:
@@ -239,7 +257,9 @@ def size(said: str) -> float:
 
 def commit_rate(before: Snapshot, after: Snapshot) -> float:
     """Write sets per second between two looks, over the whole cluster; by the members' own clocks, for a look may have
-    waited for logins before it saw anything."""
+    waited for logins before it saw anything. 0 where not every member was well in both."""
+    if [*complaints(before), *complaints(after)]:
+        return 0.0
     rates = [0.0]
     for b, a in zip(before.having(Role.DATABASE), after.having(Role.DATABASE), strict=True):
         seconds = float(text(a[MOMENT], "clock")) - float(text(b[MOMENT], "clock"))

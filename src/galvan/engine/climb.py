@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from galvan.cluster.arbitrator import MEMBERS
+from galvan.cluster.health import IF_DEAD
 from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.quote import sh
 from galvan.engine.apply import carry_out, together
@@ -125,8 +126,7 @@ class Climb:
         except GalvanError as why:
             with suppress(GalvanError):
                 await self._unlock(taken)
-            hint = "if that run is dead: galvan resume, galvan rollback, or galvan unlock"
-            raise Unsafe(f"{why} ({hint})") from why
+            raise Unsafe(f"{why} ({IF_DEAD})") from why
         return {}
 
     async def _remember(self, number: int, wave: Wave) -> bool:

@@ -110,8 +110,7 @@ async def gate(host: Host, crew: Crew, gone: bool, ahead: Snapshot | None = None
         if not (_of_others(host, now) if gone else [*complaints(now)] or [*relayed(host.name, now)]):
             break
     if not gone:
-        rate = commit_rate(before, now) if not [*complaints(before)] else 0.0
-        may_take_down(host.name, now, rate)
+        may_take_down(host.name, now, commit_rate(before, now))
     elif told := [*_of_others(host, now)]:
         raise Unsafe(f"{host.name} is down and was not started: " + "; ".join(told))
     return now

@@ -138,8 +138,7 @@ class Outage:
             raise Unsafe(
                 f"{host.name} was not stopped: {', '.join(sorted(again))} had been, and is not seen stopped now"
             )
-        calm = not [*complaints(without(before, stopped))]
-        may_stop(host.name, now, stopped, commit_rate(without(before, stopped), left) if calm else 0.0)
+        may_stop(host.name, now, stopped, commit_rate(without(before, stopped), left))
         return len(left.cluster.hosts)
 
     def _gone_before(self, wave: Wave) -> frozenset[str]:
