@@ -21,9 +21,7 @@ async def make_plan(desk: Desk, to: Rung, outage: bool = False) -> tuple[Plan, A
     leave a mixed state."""
     seen = await audit(replace(desk, limit=frozenset()), (*HOUSE, SESSIONS, *BEHIND, *UPKEEP))
     if seen.misfits:
-        raise Unsafe(
-            "nothing is planned, and nothing was changed: " + "; ".join((*held(seen.snapshot), *seen.misfits))
-        )
+        raise Unsafe("nothing is planned, and nothing was changed: " + "; ".join((*held(seen.snapshot), *seen.misfits)))
     made = plan(seen.findings, seen.snapshot, desk.tips, to, order_of(seen.snapshot), settle, certify, outage)
     return (limited(made, desk.limit) if desk.limit else made), seen
 

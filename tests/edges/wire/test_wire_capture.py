@@ -163,6 +163,37 @@ def test_from_the_middle_a_boundary_is_found_or_it_is_clear_text() -> None:
     assert verdict(pcap(one_way(noise, [900], syn=False)), (4567,), MARK).outcome is Outcome.CLEAR
 
 
+@given(st.integers(0, 2**32), st.sampled_from([1448, 7240, 16384, 65160]), st.integers(1, 9))
+def test_a_tap_that_misses_packets_does_not_make_tls_clear_text(seed: int, packet: int, tenths: int) -> None:
+    """A piece between two gaps may lie inside one record."""
+    rng = random.Random(seed)
+    data = tls([(22, rng.randbytes(300)), *((23, rng.randbytes(16401)) for _ in range(12))])
+    first, hello, *rest = one_way(data, [305, *range(305, len(data), packet)])
+    kept = [p for p in rest if rng.randrange(10) < tenths]
+    trial = verdict(pcap([first, hello, *kept]), (4567,), MARK)
+    assert trial.outcome is Outcome.ENCRYPTED, trial
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [b"INSERT INTO t VALUES (4711, 'a row of somebody')" * 20, b"\x45\xbf" + bytes(40) + b"\x09", b"\x93" * 19000],
+)
+def test_after_a_gap_what_no_cipher_writes_is_clear_text(clear: bytes) -> None:
+    data = tls([(22, b"hello"), (23, random.Random(1).randbytes(9000))]) + clear
+    packets = one_way(data, [10, 5000, len(data) - len(clear)])
+    del packets[-2]
+    assert verdict(pcap(packets), (4567,), MARK).outcome is Outcome.CLEAR
+
+
+def test_pieces_alone_prove_nothing() -> None:
+    """No record was seen in this stream, or hardly any: it may be anything."""
+    rng = random.Random(3)
+    assert verdict(pcap(one_way(rng.randbytes(900), [], syn=False)), (4567,), MARK).outcome is Outcome.CLEAR
+    data = tls([(23, b"abc")]) + rng.randbytes(4000)
+    packets = one_way(data, [8, 9], syn=False)
+    assert verdict(pcap([packets[0], packets[2]]), (4567,), MARK).outcome is Outcome.CLEAR
+
+
 def test_a_reused_port_is_another_stream() -> None:
     packets = [*one_way(RECORDS, []), *one_way(b"clear text", [], start=77)]
     assert len(streams(pcap(packets))) == 2

@@ -2,7 +2,9 @@
 
 A stream that was captured from its beginning has to be records from the first byte; only the MySQL prelude may come
 before: the server's greeting (or its error) and the client's SSLRequest, which carry no data. A run from the middle
-(the capture began later, or missed a packet) has to fall into records from some boundary within the first 18 KiB on.
+(the capture began later, or missed a packet) has to fall into records from some boundary within the first 18 KiB on. A
+run that is shorter may lie inside one record: it tells nothing by itself, and is taken for what the rest of its stream is,
+unless no cipher would have written it.
 """
 
 from __future__ import annotations
@@ -19,15 +21,18 @@ PROXY2 = b"\r\n\r\n\x00\r\nQUIT\n"  # signature of the PROXY protocol, version 2
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One stream: how many TLS records it holds, and the first clear bytes if there are any."""
+    """One stream: how many TLS records it holds, and the first clear bytes if there are any. `untold`: bytes in runs between
+    gaps that are too short to hold a record's boundary."""
 
     records: int
     clear: bytes = b""
+    untold: int = 0
 
 
 def judge(stream: Stream, server: bool) -> Judged:
     """`server`: the stream comes from the watched port."""
-    count = 0
+    count = told = 0
+    untold: list[bytes] = []
     for place, run in enumerate(stream.runs):
         if place == 0 and stream.whole:
             run = after_prelude(run, server)
@@ -38,9 +43,22 @@ def judge(stream: Stream, server: bool) -> Judged:
         else:
             boundary = first_boundary(run)
             if boundary is None:
-                return Judged(count, run)
+                if len(run) > HEADER + LARGEST or no_cipher(run):
+                    return Judged(count, run)
+                untold.append(run)
+                continue
             count += len(split(run[boundary:])[0])
-    return Judged(count)
+        told += len(run)
+    size = sum(map(len, untold))
+    if untold and not (count and (stream.whole or told >= size)):
+        return Judged(count, untold[0])
+    return Judged(count, b"", size)
+
+
+def no_cipher(run: bytes) -> bool:
+    """Eight zeros in a row, which come once in 2**56 places of ciphertext, or mostly printable bytes, of which it has 38 in 100."""
+    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in run)
+    return bytes(8) in run or (len(run) >= 48 and 4 * printable > 3 * len(run))
 
 
 def after_prelude(run: bytes, server: bool) -> bytes:
@@ -84,7 +102,7 @@ def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
     Raises Unreadable where the bytes are no capture.
     """
     flows = dict.fromkeys(ports, 0)
-    sizes, records = dict(flows), dict(flows)
+    sizes, records, untold = dict(flows), dict(flows), dict(flows)
     for stream in streams(pcap):
         port = next((p for p in (stream.source[1], stream.target[1]) if p in flows), None)
         if port is None:
@@ -97,6 +115,7 @@ def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
         if judged.clear:
             return Trial(Outcome.CLEAR, f"port {port}: clear text ({stream}): {shown(judged.clear)}")
         records[port] += judged.records
+        untold[port] += judged.untold
     if missing := [port for port in ports if not records[port]]:
         names = ", ".join(f"{p} ({flows[p]} streams, {sizes[p]} bytes)" for p in missing)
         return Trial(Outcome.DEAD, f"nothing was measured: no TLS record, and no clear text, was seen on port {names}")
@@ -104,7 +123,15 @@ def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
         return Trial(Outcome.DEAD, "nothing was measured: no port was named")
     return Trial(
         Outcome.ENCRYPTED,
-        "; ".join(f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records" for p in ports),
+        "; ".join(
+            f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records"
+            + (
+                f" ({untold[p]} bytes lay in pieces of a record, between packets that the tap missed)"
+                if untold[p]
+                else ""
+            )
+            for p in ports
+        ),
     )
 
 
