@@ -11,8 +11,10 @@ script, divided by the server's rsync inside stunnel. The bare pipe is measured 
 socat's own block of 8 kB and with 256 kB, and the disk.
 
 Here both ends share one machine's cores and nothing but memory lies between them, so that it is the processors that are measured. With
-GALVAN_BENCH_MBIT the giver's network card sends no faster than so many Mbit/s, as between two hosts. Ends with one JSON line.
-Needs root and podman, and no lab up.
+GALVAN_BENCH_MBIT the giver's network card sends no faster than so many Mbit/s, as between two hosts. With GALVAN_BENCH_SHARE each program of a
+transfer gets no more than this part of a core (0.25: four of them leave half of two cores free), so that none takes from another, as where both hosts have
+cores enough: then the slowest program decides, and the one that waited longest for its share is named. Ends with one JSON line.
+Needs root and podman, and no lab up; for the share the kernel's cpu controller, of version 1 or 2.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ import re
 import statistics
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import rollout
@@ -33,6 +38,10 @@ from galvan import lab
 ROUNDS = int(os.environ.get("GALVAN_BENCH_ROUNDS", "7"))
 MEGABYTES = int(os.environ.get("GALVAN_BENCH_MB", "1024"))
 MBIT = os.environ.get("GALVAN_BENCH_MBIT", "")
+SHARE = float(os.environ.get("GALVAN_BENCH_SHARE", "0"))
+PROGRAMS = ("rsync", "stunnel", "socat", "mariadb-backup", "mariabackup", "mbstream")
+STARTING = ("sh", "bash", "runc", "systemd", "(sh)")
+"""May become another program yet."""
 OVER = "/etc/mysql/mariadb.conf.d/zzz-benchmark.cnf"
 CLEAR = "encrypt = 0\nssl-mode = DISABLED\nsockopt =\n"
 WAYS = {
@@ -66,8 +75,9 @@ def main() -> int:
             lab.execute("db1", f"tc qdisc add dev eth0 root tbf rate {MBIT}mbit burst 256kb latency 50ms")
         for number in range(ROUNDS):
             for way in rotated([*WAYS], number):
-                speeds[way].append(transferred(way))
-                print(f"round {number + 1}, {way}: {speeds[way][-1]:.0f} MB/s", flush=True)
+                with shared_out() as waits:
+                    speeds[way].append(transferred(way))
+                print(f"round {number + 1}, {way}: {speeds[way][-1]:.0f} MB/s{slowest(waits)}", flush=True)
             for name in pipes:
                 pipes[name].append(disk() if name == "disk" else piped(name))
     finally:
@@ -80,7 +90,8 @@ def main() -> int:
     }
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     link = f"{MBIT} Mbit/s" if MBIT else "unlimited"
-    print(json.dumps({"benchmark": "sst", "ratios": ratios, "link": link, "machine": machine}))
+    cores = f"{SHARE} of a core for each program" if SHARE else "shared by both ends"
+    print(json.dumps({"benchmark": "sst", "ratios": ratios, "link": link, "cores": cores, "machine": machine}))
     return 0
 
 
@@ -126,6 +137,64 @@ def transferred(way: str) -> float:
     if size < MEGABYTES * 1e6:
         raise SystemExit(f"{way}: only {size / 1e6:.0f} MB were seen on port 4444")
     return size / 1e6 / (last - first)
+
+
+@contextmanager
+def shared_out() -> Iterator[dict[str, int]]:
+    """Every program of a transfer that starts meanwhile has its SHARE. Afterwards it says, for each, in how many spans of 10 ms
+    it had used that up and waited."""
+    groups: dict[Path, str] = {}
+    waits: dict[str, int] = {}
+    over = threading.Event()
+    watcher = threading.Thread(target=hand_out, args=(groups, over))
+    if SHARE:
+        watcher.start()
+    try:
+        yield waits
+    finally:
+        over.set()
+        if SHARE:
+            watcher.join()
+        for group, program in groups.items():
+            counted = re.search(r"^nr_throttled (\d+)", (group / "cpu.stat").read_text(), re.M)
+            waits[f"{program} {group.name.rpartition('-')[2]}"] = int(counted[1]) if counted else 0
+            with suppress(OSError):  # busy: a program that outlived the transfer
+                group.rmdir()
+
+
+def hand_out(groups: dict[Path, str], over: threading.Event) -> None:
+    """A control group for each process of PROGRAMS, as it comes."""
+    second = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    root = Path("/sys/fs/cgroup") if second else Path("/sys/fs/cgroup/cpu")
+    if second:
+        (root / "cgroup.subtree_control").write_text("+cpu")
+    known: set[str] = set()
+    while not over.wait(0.1):
+        present = {entry for entry in os.listdir("/proc") if entry.isdigit()}
+        for process in sorted(present - known):
+            with suppress(OSError):  # it has ended
+                program = Path(f"/proc/{process}/comm").read_text().strip()
+                if program in STARTING:
+                    continue
+                known.add(process)
+                if program in PROGRAMS:
+                    group = root / f"galvan-sst-{process}"
+                    group.mkdir()
+                    groups[group] = program
+                    limits = {"cpu.max": f"{SHARE * 10000:.0f} 10000"}
+                    if not second:
+                        limits = {"cpu.cfs_period_us": "10000", "cpu.cfs_quota_us": f"{SHARE * 10000:.0f}"}
+                    for name, value in limits.items():
+                        (group / name).write_text(value)
+                    (group / "cgroup.procs").write_text(process)
+        known &= present
+
+
+def slowest(waits: dict[str, int]) -> str:
+    if not waits:
+        return ""
+    program = max(waits, key=lambda name: waits[name]).split()[0]
+    return f" ({program} waited longest for its share)"
 
 
 def piped(name: str) -> float:

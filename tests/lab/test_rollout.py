@@ -81,8 +81,8 @@ def test_apply_survives_a_kill_and_a_second_operator_is_kept_out(
 ) -> None:
     began = time.time()
     lab.start_load(writers=8)
+    running = operator.start("apply", "--auto-approve", "--watch", "16")
     try:
-        running = operator.start("apply", "--auto-approve", "--watch", "16")
         assert running.stdout
         for line in running.stdout:
             if "first-restart@db1" in line and "drained" in line:
@@ -97,6 +97,7 @@ def test_apply_survives_a_kill_and_a_second_operator_is_kept_out(
         running.wait()
         ended = operator.json("resume")
     finally:
+        running.kill()  # or it would go on beneath the next tests
         report = lab.stop_load()
     assert ended["status"] == "done", ended
     assert (report.failed, report.lost, report.ambiguous, report.equal) == (0, 0, 0, True), report
