@@ -28,6 +28,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -140,61 +141,61 @@ def transferred(way: str) -> float:
 
 
 @contextmanager
-def shared_out() -> Iterator[dict[str, int]]:
+def shared_out() -> Iterator[list[tuple[int, str]]]:
     """Every program of a transfer that starts meanwhile has its SHARE. Afterwards it says, for each, in how many spans of 10 ms
     it had used that up and waited."""
-    groups: dict[Path, str] = {}
-    waits: dict[str, int] = {}
-    over = threading.Event()
-    watcher = threading.Thread(target=hand_out, args=(groups, over))
-    if SHARE:
-        watcher.start()
-    try:
+    waits: list[tuple[int, str]] = []
+    if not SHARE:
         yield waits
-    finally:
-        over.set()
-        if SHARE:
-            watcher.join()
-        for group, program in groups.items():
-            counted = re.search(r"^nr_throttled (\d+)", (group / "cpu.stat").read_text(), re.M)
-            waits[f"{program} {group.name.rpartition('-')[2]}"] = int(counted[1]) if counted else 0
-            with suppress(OSError):  # busy: a program that outlived the transfer
-                group.rmdir()
+        return
+    groups: dict[Path, str] = {}
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(hand_out, groups, over)
+        try:
+            yield waits
+        finally:
+            over.set()
+    watcher.result()
+    for group, program in groups.items():
+        counted = re.search(r"^nr_throttled (\d+)", (group / "cpu.stat").read_text(), re.M)
+        waits.append((int(counted[1]) if counted else 0, program))
+        with suppress(OSError):  # busy: a program that outlived the transfer
+            group.rmdir()
+    if not waits:
+        raise SystemExit("no program was seen that could be given its share of a core")
 
 
 def hand_out(groups: dict[Path, str], over: threading.Event) -> None:
     """A control group for each process of PROGRAMS, as it comes."""
-    second = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    root = Path("/sys/fs/cgroup") if second else Path("/sys/fs/cgroup/cpu")
-    if second:
+    root, limits = Path("/sys/fs/cgroup"), {"cpu.max": f"{SHARE * 10000:.0f} 10000"}
+    if (root / "cgroup.controllers").exists():
         (root / "cgroup.subtree_control").write_text("+cpu")
+    else:  # version 1
+        root, limits = root / "cpu", {"cpu.cfs_period_us": "10000", "cpu.cfs_quota_us": f"{SHARE * 10000:.0f}"}
     known: set[str] = set()
     while not over.wait(0.1):
         present = {entry for entry in os.listdir("/proc") if entry.isdigit()}
         for process in sorted(present - known):
+            program = ""
             with suppress(OSError):  # it has ended
                 program = Path(f"/proc/{process}/comm").read_text().strip()
-                if program in STARTING:
-                    continue
-                known.add(process)
-                if program in PROGRAMS:
-                    group = root / f"galvan-sst-{process}"
-                    group.mkdir()
-                    groups[group] = program
-                    limits = {"cpu.max": f"{SHARE * 10000:.0f} 10000"}
-                    if not second:
-                        limits = {"cpu.cfs_period_us": "10000", "cpu.cfs_quota_us": f"{SHARE * 10000:.0f}"}
-                    for name, value in limits.items():
-                        (group / name).write_text(value)
+            if program in STARTING:
+                continue
+            known.add(process)
+            if program in PROGRAMS:
+                group = root / f"galvan-sst-{process}"
+                group.mkdir()
+                groups[group] = program
+                for name, value in limits.items():
+                    (group / name).write_text(value)
+                with suppress(OSError):  # it has ended
                     (group / "cgroup.procs").write_text(process)
         known &= present
 
 
-def slowest(waits: dict[str, int]) -> str:
-    if not waits:
-        return ""
-    program = max(waits, key=lambda name: waits[name]).split()[0]
-    return f" ({program} waited longest for its share)"
+def slowest(waits: list[tuple[int, str]]) -> str:
+    return f" ({max(waits)[1]} waited longest for its share)" if waits else ""
 
 
 def piped(name: str) -> float:

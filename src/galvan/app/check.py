@@ -11,8 +11,8 @@ from galvan.app.change import BY_ID, hurt_by_offering
 from galvan.app.desk import Desk, look
 from galvan.app.orders import Orders, estimated, ordered, permitted
 from galvan.cluster.behind import BEHIND
-from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, MOMENT, SESSIONS
-from galvan.cluster.health import commit_rate, may_stop, may_take_down
+from galvan.cluster.facts import GATE, HOUSE, INSTALL, LONG, SESSIONS
+from galvan.cluster.health import commit_rate, may_stop, may_take_down, owner_of
 from galvan.cluster.order import OUTAGE, Wave
 from galvan.cluster.upkeep import UPKEEP, memory
 from galvan.engine.estimate import needed, passes
@@ -65,7 +65,7 @@ def _general(desk: Desk, made: Plan, orders: Orders, now: Snapshot, notes: list[
         yield str(why)
     for facts in now.having(Role.DATABASE):
         try:
-            if owner := str(facts[MOMENT].get("lock") or "").strip():
+            if owner := owner_of(facts):
                 yield f"{facts.host.name} is locked by {owner}"
         except Unreadable as why:
             yield f"{facts.host.name} could not be read: {why}"

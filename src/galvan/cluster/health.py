@@ -115,8 +115,13 @@ def held(snapshot: Snapshot) -> Iterator[str]:
     owners = []
     for facts in snapshot.having(Role.DATABASE):
         with suppress(Unreadable):
-            owners.append(str(facts[MOMENT].get("lock") or "").strip())
+            owners.append(owner_of(facts))
     yield from (f"locked by: {owner} ({IF_DEAD})" for owner in dict.fromkeys(owners) if owner)
+
+
+def owner_of(facts: HostFacts) -> str:
+    """Whose run holds this member, and since when; empty where none does."""
+    return str(facts[MOMENT].get("lock") or "").strip()
 
 
 def may_take_down(host: str, snapshot: Snapshot, rate: float = 0.0) -> None:

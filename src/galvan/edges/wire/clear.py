@@ -17,6 +17,7 @@ from galvan.edges.wire.records import APPLICATION, HEADER, LARGEST, plausible, s
 from galvan.model import Outcome, Trial
 
 PROXY2 = b"\r\n\r\n\x00\r\nQUIT\n"  # signature of the PROXY protocol, version 2
+PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def judge(stream: Stream, server: bool) -> Judged:
 
 def no_cipher(run: bytes) -> bool:
     """Eight zeros in a row, which come once in 2**56 places of ciphertext, or mostly printable bytes, of which it has 38 in 100."""
-    printable = sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in run)
+    printable = len(run) - len(run.translate(None, PRINTABLE))
     return bytes(8) in run or (len(run) >= 48 and 4 * printable > 3 * len(run))
 
 
@@ -124,15 +125,14 @@ def verdict(pcap: bytes, ports: tuple[int, ...], marker: str) -> Trial:
     return Trial(
         Outcome.ENCRYPTED,
         "; ".join(
-            f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records"
-            + (
-                f" ({untold[p]} bytes lay in pieces of a record, between packets that the tap missed)"
-                if untold[p]
-                else ""
-            )
+            f"port {p}: only TLS in {flows[p]} streams, {sizes[p]} bytes, {records[p]} records{pieces(untold[p])}"
             for p in ports
         ),
     )
+
+
+def pieces(size: int) -> str:
+    return f" ({size} bytes lay in pieces of a record, between packets that the tap missed)" if size else ""
 
 
 def shown(data: bytes) -> str:
